@@ -1,0 +1,267 @@
+
+/*
+ * What the files of the core share among themselves.  Capability modules
+ * never include this header.
+ */
+
+
+#ifndef _NGX_AZORA_PRIVATE_H_INCLUDED_
+#define _NGX_AZORA_PRIVATE_H_INCLUDED_
+
+
+#include "ngx_azora.h"
+
+
+#define NGX_AZORA_FIELDS_MAX        24
+#define NGX_AZORA_PATH_PARAMS_MAX   4
+#define NGX_AZORA_ENDPOINTS_MAX     256
+#define NGX_AZORA_GENERATIONS_MAX   32
+#define NGX_AZORA_METRICS_MAX       256
+#define NGX_AZORA_WORKERS_MAX       64
+#define NGX_AZORA_JSON_DEPTH_MAX    32
+#define NGX_AZORA_ERRORS_MAX        32
+#define NGX_AZORA_KEY_LEN_MAX       255
+
+
+/* Routes: a trie of path segments (ngx_azora_route.c) */
+
+typedef struct ngx_azora_trie_s  ngx_azora_trie_t;
+
+typedef enum {
+    NGX_AZORA_MATCH_NONE = 0,       /* no such path: 404 */
+    NGX_AZORA_MATCH_PATH,           /* the path exists, the method not: 405 */
+    NGX_AZORA_MATCH_ROW
+} ngx_azora_match_e;
+
+typedef struct {
+    ngx_azora_match_e             result;
+    const ngx_azora_endpoint_t   *endpoint;
+    ngx_uint_t                    methods;   /* bits of NGX_HTTP_* allowed */
+    ngx_uint_t                    nvalues;
+    ngx_str_t                     values[NGX_AZORA_PATH_PARAMS_MAX];
+} ngx_azora_match_t;
+
+
+/* Lanes */
+
+typedef struct {
+    ngx_uint_t                    connections;  /* per worker */
+    ngx_uint_t                    queue;        /* waiting operations */
+    ngx_msec_t                    timeout;      /* queueing and running */
+} ngx_azora_lane_conf_t;
+
+typedef struct {
+    ngx_str_t                     conninfo;     /* empty: no PostgreSQL */
+    ngx_azora_lane_conf_t         lanes[NGX_AZORA_LANE_MAX];
+    ngx_str_t                     read_conninfo; /* replicas, may be empty */
+} ngx_azora_pg_conf_t;
+
+typedef struct {
+    ngx_str_t                     address;      /* empty: no Redis */
+    ngx_flag_t                    tls;
+    ngx_str_t                     ca;
+    ngx_str_t                     password_file;
+} ngx_azora_redis_conf_t;
+
+struct ngx_azora_statement_s {
+    ngx_azora_lane_e              lane;
+    ngx_uint_t                    index;        /* dense */
+    ngx_str_t                     name;         /* label of metrics, NUL */
+    ngx_str_t                     sql;          /* NUL-terminated */
+    ngx_uint_t                    nparams;
+};
+
+
+/* Breakers, in shared memory (ngx_azora_breaker.c) */
+
+typedef enum {
+    NGX_AZORA_DEPENDENCY_POSTGRES = 0,
+    NGX_AZORA_DEPENDENCY_REDIS,
+    NGX_AZORA_DEPENDENCY_MAX
+} ngx_azora_dependency_e;
+
+typedef struct {
+    ngx_atomic_t                  state;        /* closed, open, half-open */
+    ngx_atomic_t                  failures;     /* in a row */
+    ngx_atomic_t                  until;        /* ms, when a probe may go */
+} ngx_azora_breaker_t;
+
+/* NGX_OK: go; NGX_BUSY: open, answer at once; one caller gets the probe */
+ngx_int_t ngx_azora_breaker_enter(ngx_azora_dependency_e dependency);
+void ngx_azora_breaker_report(ngx_azora_dependency_e dependency,
+    ngx_uint_t success);
+ngx_uint_t ngx_azora_breaker_state(ngx_azora_dependency_e dependency);
+ngx_uint_t ngx_azora_breaker_retry_after(ngx_azora_dependency_e dependency);
+
+
+/*
+ * The core's shared-memory zone (ngx_azora_shm.c): a header, generations and
+ * breakers for the node, then one slot of counters per worker.
+ */
+
+#define NGX_AZORA_SHM_MAGIC         0x41524f5a41ULL   /* "AZORA" */
+#define NGX_AZORA_SHM_VERSION       1
+
+#define NGX_AZORA_STATUSES          32   /* tracked statuses and "other" */
+#define NGX_AZORA_BUCKETS           15   /* 14 bounds and +Inf */
+
+typedef struct {
+    uint64_t                      count[NGX_AZORA_BUCKETS];
+    uint64_t                      sum_ns;
+} ngx_azora_histogram_t;
+
+typedef struct {
+    uint64_t                      magic;
+    uint32_t                      version;
+    uint32_t                      size;         /* of this header */
+    uint64_t                      layout;       /* hash of counts below */
+    ngx_atomic_t                  generations[NGX_AZORA_GENERATIONS_MAX];
+    ngx_atomic_t                  listening;    /* generations are true */
+    ngx_atomic_t                  draining;
+    ngx_azora_breaker_t           breakers[NGX_AZORA_DEPENDENCY_MAX];
+} ngx_azora_shm_t;
+
+
+/* Main configuration */
+
+typedef struct {
+    ngx_array_t                   capabilities; /* ngx_azora_capability_t * */
+    ngx_azora_stage_pt            stages[NGX_AZORA_STAGE_MAX];
+    ngx_array_t                   endpoints;    /* ngx_azora_endpoint_t * */
+    ngx_azora_trie_t             *trie;
+    ngx_array_t                   statements;   /* ngx_azora_statement_t * */
+    ngx_array_t                   tasks;        /* ngx_azora_task_t * */
+    ngx_array_t                   generations;  /* ngx_str_t */
+    ngx_array_t                   watchers;     /* ngx_azora_watcher_t */
+    ngx_array_t                   metrics;      /* ngx_azora_metric_t */
+    ngx_array_t                   checks;       /* ngx_azora_check_t */
+    ngx_azora_pg_conf_t           pg;
+    ngx_azora_redis_conf_t        redis;
+    ngx_shm_zone_t               *zone;
+    ngx_str_t                     openapi;      /* the document */
+    ngx_str_t                     openapi_etag;
+} ngx_azora_main_conf_t;
+
+typedef struct {
+    ngx_uint_t                    index;
+    ngx_azora_generation_pt       handler;
+} ngx_azora_watcher_t;
+
+typedef struct {
+    ngx_azora_metric_e            type;
+    const char                   *name;
+    const char                   *labels;
+    const char                   *help;
+} ngx_azora_metric_t;
+
+typedef struct {
+    const char                   *name;
+    ngx_azora_ready_pt            check;
+} ngx_azora_check_t;
+
+
+/* Location configuration */
+
+typedef struct {
+    ngx_flag_t                    api;          /* rows are served here */
+    ngx_flag_t                    problem;      /* errors as problem+json */
+    size_t                        body_max;     /* bytes of a JSON body */
+} ngx_azora_loc_conf_t;
+
+
+/*
+ * This cycle's main configuration: set in init_module, read in workers.
+ * NULL before.
+ */
+extern ngx_azora_main_conf_t  *ngx_azora_main_conf;
+
+
+/* ngx_azora_stage.c */
+ngx_int_t ngx_azora_stage_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+
+/* ngx_azora_route.c: configuration time, then lock-free matching */
+ngx_int_t ngx_azora_route_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+void ngx_azora_route_match(const ngx_azora_trie_t *trie, ngx_uint_t method,
+    const ngx_str_t *path, ngx_azora_match_t *match);
+ngx_int_t ngx_azora_route_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_azora_authorize_stage(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
+/* ngx_azora_body.c */
+ngx_int_t ngx_azora_body_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+
+/*
+ * ngx_azora_json.c: text -> tree, with the core's bounds (depth, duplicate
+ * keys, NUL, UTF-8, numbers).  NULL: *reason is a static sentence and
+ * *offset the byte where it went wrong.
+ */
+json_t *ngx_azora_json_parse(const u_char *data, size_t len,
+    const char **reason, size_t *offset);
+
+/* ngx_azora_field.c */
+ngx_int_t ngx_azora_validate_stage(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/*
+ * Checks one textual value against a field.  NGX_OK and *out in PostgreSQL's
+ * text form (pool memory or the input itself), or NGX_DECLINED and *reason, a
+ * static sentence; NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_azora_field_text(ngx_pool_t *pool,
+    const ngx_azora_field_t *field, const ngx_str_t *in, ngx_str_t *out,
+    const char **reason);
+/* "text", "bigint", "jsonb", ...: the SQL type of a kind */
+const char *ngx_azora_field_sql_type(ngx_azora_kind_e kind);
+
+/* ngx_azora_call.c */
+ngx_int_t ngx_azora_call_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+ngx_int_t ngx_azora_call_handler(ngx_http_request_t *r);
+
+/* ngx_azora_reply.c, ngx_azora_problem.c */
+ngx_int_t ngx_azora_problem_init(ngx_conf_t *cf);
+ngx_int_t ngx_azora_problem_page(ngx_http_request_t *r);
+
+/* ngx_azora_openapi.c: builds amcf->openapi at configuration time */
+ngx_int_t ngx_azora_openapi_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+ngx_int_t ngx_azora_openapi_handler(ngx_http_request_t *r);
+ngx_int_t ngx_azora_docs_handler(ngx_http_request_t *r);
+
+/* ngx_azora_trace.c: trace context and $azora_... variables */
+ngx_int_t ngx_azora_trace_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_azora_trace_variables(ngx_conf_t *cf);
+/* makes the ids if they were not needed so far */
+void ngx_azora_trace_ensure(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+
+/* ngx_azora_shm.c, ngx_azora_metrics.c */
+ngx_int_t ngx_azora_shm_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+ngx_azora_shm_t *ngx_azora_shm(void);   /* NULL before the zone exists */
+ngx_int_t ngx_azora_metrics_log_handler(ngx_http_request_t *r);
+ngx_int_t ngx_azora_metrics_handler(ngx_http_request_t *r);
+/* duration of one statement on a lane, for db_client_operation_duration */
+void ngx_azora_metrics_statement(const ngx_azora_statement_t *statement,
+    uint64_t ns, ngx_azora_op_status_e status);
+/* one histogram line set and one counter line set appended to b */
+
+/* ngx_azora_health.c */
+ngx_int_t ngx_azora_livez_handler(ngx_http_request_t *r);
+ngx_int_t ngx_azora_readyz_handler(ngx_http_request_t *r);
+
+/* ngx_azora_pg*.c */
+char *ngx_azora_pg_conninfo(ngx_conf_t *cf, ngx_azora_pg_conf_t *conf);
+ngx_int_t ngx_azora_pg_init_process(ngx_cycle_t *cycle);
+void ngx_azora_pg_exit_process(ngx_cycle_t *cycle);
+/* live connections of a lane in this worker */
+ngx_uint_t ngx_azora_pg_connected(ngx_azora_lane_e lane);
+
+/* ngx_azora_listen.c, ngx_azora_task.c: worker 0 */
+ngx_int_t ngx_azora_listen_init_process(ngx_cycle_t *cycle);
+void ngx_azora_listen_exit_process(ngx_cycle_t *cycle);
+ngx_int_t ngx_azora_task_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+ngx_int_t ngx_azora_task_init_process(ngx_cycle_t *cycle);
+
+/* ngx_azora_redis.c */
+ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
+void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);
+ngx_uint_t ngx_azora_redis_connected(void);
+
+
+#endif /* _NGX_AZORA_PRIVATE_H_INCLUDED_ */
