@@ -195,6 +195,29 @@ typedef struct {
 ngx_int_t ngx_azora_register(ngx_conf_t *cf,
     const ngx_azora_capability_t *capability);
 
+/*
+ * Defines the NGINX module of a capability that has no directives: all it
+ * does is to register itself.
+ */
+#define NGX_AZORA_MODULE(module, capability)                                  \
+                                                                              \
+static ngx_int_t                                                              \
+module##_register(ngx_conf_t *cf)                                             \
+{                                                                             \
+    return ngx_azora_register(cf, &capability);                               \
+}                                                                             \
+                                                                              \
+static ngx_http_module_t  module##_ctx = {                                    \
+    module##_register, NULL, NULL, NULL, NULL, NULL, NULL, NULL               \
+};                                                                            \
+                                                                              \
+ngx_module_t  module = {                                                      \
+    NGX_MODULE_V1,                                                            \
+    &module##_ctx, NULL, NGX_HTTP_MODULE,                                     \
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL,                                 \
+    NGX_MODULE_V1_PADDING                                                     \
+}
+
 
 /* Who calls.  Strings live as long as the request; all empty: anonymous. */
 

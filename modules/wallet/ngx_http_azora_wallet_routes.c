@@ -1,0 +1,135 @@
+
+/*
+ * The rows of the wallet capability.  Money is a decimal string in major
+ * units; SQL turns it into integers of minor units.
+ */
+
+
+#include "ngx_azora.h"
+
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_get_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The wallet's currency." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_get_returns[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "The wallet's currency." },
+    { "posted", NGX_AZORA_TEXT, .about = "What was booked." },
+    { "pending", NGX_AZORA_TEXT, .about = "What is held for later." },
+    { "available", NGX_AZORA_TEXT, .about = "What can be spent." },
+    NGX_AZORA_END
+};
+
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The wallet the money leaves." },
+    { "to", NGX_AZORA_ADDRESS, NGX_AZORA_REQUIRED,
+      .about = "Who receives it: an e-mail address or an account's id." },
+    { "amount", NGX_AZORA_AMOUNT, NGX_AZORA_REQUIRED,
+      .about = "How much, in major units." },
+    { "memo", NGX_AZORA_TEXT, 0, 0, 280,
+      .about = "A note that both sides see." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_returns[] = {
+    { "id", NGX_AZORA_UUID, .about = "The transfer." },
+    { "currency", NGX_AZORA_CURRENCY, .about = "Its currency." },
+    { "amount", NGX_AZORA_AMOUNT, .about = "How much, in major units." },
+    { "to", NGX_AZORA_ADDRESS, .about = "Who received it." },
+    { "memo", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "The note." },
+    { "created_at", NGX_AZORA_TIME, .about = "When it was booked." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_id_fields[] = {
+    { "id", NGX_AZORA_UUID, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The transfer." },
+    NGX_AZORA_END
+};
+
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_statement_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The wallet's currency." },
+    NGX_AZORA_PAGE,
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_statement_item[] = {
+    { "seq", NGX_AZORA_INTEGER, .about = "Number in the wallet, gapless." },
+    { "at", NGX_AZORA_TIME, .about = "When it was booked." },
+    { "amount", NGX_AZORA_TEXT, .about = "Signed: what left is negative." },
+    { "balance", NGX_AZORA_TEXT, .about = "The balance after it." },
+    { "kind", NGX_AZORA_TEXT, .about = "What moved the money." },
+    { "counterparty", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "The other side." },
+    { "memo", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "The note." },
+    { "transfer", NGX_AZORA_UUID, .about = "The transfer it belongs to." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_statement_returns[] = {
+    { "items", NGX_AZORA_LIST,
+      .items = ngx_http_azora_wallet_statement_item,
+      .about = "Movements, newest first." },
+    { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Cursor of the next page." },
+    NGX_AZORA_END
+};
+
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_trial_item[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "The currency." },
+    { "issued", NGX_AZORA_TEXT, .about = "What was ever issued." },
+    { "held", NGX_AZORA_TEXT, .about = "What all accounts hold." },
+    { "sum", NGX_AZORA_TEXT, .about = "Of all balances: always zero." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_trial_returns[] = {
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_wallet_trial_item,
+      .about = "A line for each currency." },
+    { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "Always null." },
+    NGX_AZORA_END
+};
+
+
+const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
+
+    { NGX_HTTP_GET, "/v1/wallets/{currency}", NGX_AZORA_USER, "wallet:read",
+      .fields = ngx_http_azora_wallet_get_fields,
+      .returns = ngx_http_azora_wallet_get_returns,
+      .function = "ledger.get_wallet",
+      .summary = "Show the balance of one's wallet" },
+
+    { NGX_HTTP_POST, "/v1/wallets/{currency}/transfers",
+      NGX_AZORA_USER|NGX_AZORA_KEY_REQUIRED|NGX_AZORA_BATCH, "wallet:write",
+      .fields = ngx_http_azora_wallet_transfer_fields,
+      .returns = ngx_http_azora_wallet_transfer_returns,
+      .function = "ledger.transfer_batch",
+      .summary = "Send money to another wallet" },
+
+    { NGX_HTTP_GET, "/v1/transfers/{id}", NGX_AZORA_USER, "wallet:read",
+      .fields = ngx_http_azora_wallet_transfer_id_fields,
+      .returns = ngx_http_azora_wallet_transfer_returns,
+      .function = "ledger.get_transfer",
+      .summary = "Show a transfer one sent or received" },
+
+    { NGX_HTTP_GET, "/v1/wallets/{currency}/statement", NGX_AZORA_USER,
+      "wallet:read",
+      .fields = ngx_http_azora_wallet_statement_fields,
+      .returns = ngx_http_azora_wallet_statement_returns,
+      .function = "ledger.statement",
+      .summary = "List the movements of one's wallet" },
+
+    { NGX_HTTP_GET, "/v1/ledger/trial-balance", NGX_AZORA_PUBLIC,
+      .returns = ngx_http_azora_wallet_trial_returns,
+      .function = "ledger.trial_balance",
+      .summary = "Show that every currency sums to zero" },
+
+    NGX_AZORA_ROWS_END
+};
