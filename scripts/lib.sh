@@ -50,7 +50,7 @@ short_dir() {
 
     if ((EUID == 0)); then
         # workers and PostgreSQL run as other users and must get through
-        base=/tmp
+        base=/run
         mode=0711
     fi
 

@@ -1,0 +1,49 @@
+# Everything is done by the scripts; this names it.
+
+export PORT DATA LISTEN WORKERS BUILD NGINX NGINX_SRC SANITIZE TESTS DESTDIR
+
+.PHONY: help run up down stop test build lint bench install clean
+
+help:
+	@echo 'make run      build, install what is missing, run in the foreground'
+	@echo 'make up       the same in the background; make down (or stop) ends it'
+	@echo 'make test     build and run all tests; TESTS="t/wallet" only some'
+	@echo '              SANITIZE=1 with AddressSanitizer and UBSan'
+	@echo 'make build    the modules, into build/modules'
+	@echo 'make lint     style, static analysis, dependencies'
+	@echo 'make bench    ours against its peers; also bench-http, bench-read ...'
+	@echo 'make install  into the installed NGINX; DESTDIR= for packages'
+	@echo 'make clean    removes build/ (not the data)'
+	@echo
+	@echo 'PORT=8080 DATA=.azora LISTEN=127.0.0.1 WORKERS=auto choose where.'
+
+run up:
+	@scripts/azora $@
+
+down stop:
+	@scripts/azora down
+
+test:
+	@scripts/test
+
+build:
+	@scripts/packages run
+	@scripts/build
+
+lint:
+	@scripts/packages run lint
+	@scripts/lint
+
+bench:
+	@scripts/packages run bench
+	@bench/run
+
+bench-%:
+	@scripts/packages run bench
+	@bench/run $*
+
+install: build
+	@scripts/install
+
+clean:
+	@rm -rf build
