@@ -246,7 +246,8 @@ typedef struct {
     ngx_str_t                  name;         /* "insufficient-funds" */
     ngx_str_t                  detail;
     ngx_str_t                  errors;       /* ready JSON array or empty */
-    ngx_str_t                  members;      /* ready `"k":v,"k":v` or empty */
+    ngx_uint_t                 nerrors;
+    ngx_str_t                  members;      /* ready `,"k":v,"k":v` or empty */
 } ngx_azora_problem_t;
 
 
@@ -268,6 +269,8 @@ struct ngx_azora_ctx_s {
     json_t                    *body;         /* owned, freed with r->pool */
     ngx_azora_value_t         *values;       /* one per field of the row */
     ngx_str_t                  idempotency_key;
+    u_char                     fingerprint[64];  /* hex, of the parameters */
+    ngx_str_t                  request_id;       /* see $azora_request_id */
     ngx_azora_problem_t        problem;
     ngx_azora_reply_t          reply;
     ngx_azora_op_t            *op;           /* in flight for this request */
@@ -284,7 +287,9 @@ struct ngx_azora_ctx_s {
     unsigned                   waiting:1;    /* a stage returned NGX_AGAIN */
     unsigned                   body_ready:1;
     unsigned                   replied:1;    /* our own reply is being sent */
-    unsigned                   problem_body:2;
+    unsigned                   fingerprinted:1;
+    unsigned                   problem_body:1;   /* replaces NGINX's page */
+    unsigned                   problem_sent:1;
 };
 
 
@@ -423,6 +428,12 @@ const char *ngx_azora_op_detail(ngx_azora_op_t *op);
 const char *ngx_azora_op_hint(ngx_azora_op_t *op);
 /* seconds a client should wait before it tries again, 1.. */
 ngx_uint_t ngx_azora_op_retry_after(ngx_azora_op_t *op);
+
+/*
+ * The text of azora.caller for a statement of a module's own, in r->pool;
+ * to be used from stage AUTH on.  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_azora_caller(ngx_http_request_t *r, ngx_str_t *literal);
 
 /*
  * Turns a failed operation into a problem (class AZ -> its status and name,

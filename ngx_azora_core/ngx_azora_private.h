@@ -21,6 +21,7 @@
 #define NGX_AZORA_JSON_DEPTH_MAX    32
 #define NGX_AZORA_ERRORS_MAX        32
 #define NGX_AZORA_KEY_LEN_MAX       255
+#define NGX_AZORA_TITLE_MAX         80
 
 
 /* Routes: a trie of path segments (ngx_azora_route.c) */
@@ -54,6 +55,8 @@ typedef struct {
     ngx_str_t                     conninfo;     /* empty: no PostgreSQL */
     ngx_azora_lane_conf_t         lanes[NGX_AZORA_LANE_MAX];
     ngx_str_t                     read_conninfo; /* replicas, may be empty */
+    struct ngx_azora_pg_target_s *primary;      /* by ngx_azora_pg_conninfo */
+    struct ngx_azora_pg_target_s *replicas;     /* NULL: none */
 } ngx_azora_pg_conf_t;
 
 typedef struct {
@@ -80,10 +83,15 @@ typedef enum {
     NGX_AZORA_DEPENDENCY_MAX
 } ngx_azora_dependency_e;
 
+typedef enum {
+    NGX_AZORA_BREAKER_CLOSED = 0,
+    NGX_AZORA_BREAKER_OPEN,
+    NGX_AZORA_BREAKER_HALF_OPEN
+} ngx_azora_breaker_state_e;
+
+/* state, failures in a row and the next probe's time, changed as one */
 typedef struct {
-    ngx_atomic_t                  state;        /* closed, open, half-open */
-    ngx_atomic_t                  failures;     /* in a row */
-    ngx_atomic_t                  until;        /* ms, when a probe may go */
+    uint64_t                      word;
 } ngx_azora_breaker_t;
 
 /* NGX_OK: go; NGX_BUSY: open, answer at once; one caller gets the probe */
@@ -140,6 +148,10 @@ typedef struct {
     ngx_shm_zone_t               *zone;
     ngx_str_t                     openapi;      /* the document */
     ngx_str_t                     openapi_etag;
+    ngx_str_t                     docs;         /* the page */
+    ngx_str_t                     docs_etag;
+    ngx_str_t                     docs_policy;  /* Content-Security-Policy */
+    struct ngx_azora_names_s     *names;        /* of this cycle, in shm */
 } ngx_azora_main_conf_t;
 
 typedef struct {
@@ -179,6 +191,9 @@ extern ngx_azora_main_conf_t  *ngx_azora_main_conf;
 /* ngx_azora_stage.c */
 ngx_int_t ngx_azora_stage_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 
+ngx_int_t ngx_azora_prepare_stage(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
 /* ngx_azora_route.c: configuration time, then lock-free matching */
 ngx_int_t ngx_azora_route_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 void ngx_azora_route_match(const ngx_azora_trie_t *trie, ngx_uint_t method,
@@ -215,10 +230,40 @@ const char *ngx_azora_field_sql_type(ngx_azora_kind_e kind);
 /* ngx_azora_call.c */
 ngx_int_t ngx_azora_call_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_call_handler(ngx_http_request_t *r);
+/* fills ctx->fingerprint, once, before any parameter is replaced */
+ngx_int_t ngx_azora_call_fingerprint(ngx_azora_ctx_t *ctx);
 
-/* ngx_azora_reply.c, ngx_azora_problem.c */
+/* ngx_azora_reply.c */
+ngx_int_t ngx_azora_reply_send(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+/* NGX_OK: the client's copy is current by the row's generation */
+ngx_int_t ngx_azora_etag_known(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_azora_reply_not_modified(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
+/* ngx_azora_util.c */
+/* the length of the UTF-8 sequence at s (s < last), 0: not UTF-8 */
+size_t ngx_azora_utf8_length(const u_char *s, const u_char *last);
+/* the first header of that name; NGX_DECLINED: none */
+ngx_int_t ngx_azora_request_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+/* copies with a NUL behind; a value without data stays without */
+ngx_int_t ngx_azora_copy(ngx_pool_t *pool, ngx_str_t *dst,
+    const ngx_str_t *src);
+
+/* ngx_azora_problem.c */
 ngx_int_t ngx_azora_problem_init(ngx_conf_t *cf);
 ngx_int_t ngx_azora_problem_page(ngx_http_request_t *r);
+/* name, detail and pointer are copied; pointer may be empty */
+ngx_int_t ngx_azora_problem_from_sql(ngx_http_request_t *r,
+    ngx_uint_t status, const ngx_str_t *name, const ngx_str_t *detail,
+    const ngx_str_t *pointer);
+/* what is known of a problem's name; NULL: nothing */
+typedef struct {
+    const char                   *name;
+    const char                   *title;
+    const char                   *about;
+} ngx_azora_problem_text_t;
+const ngx_azora_problem_text_t *ngx_azora_problem_text(const ngx_str_t *name);
 
 /* ngx_azora_openapi.c: builds amcf->openapi at configuration time */
 ngx_int_t ngx_azora_openapi_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
@@ -228,12 +273,19 @@ ngx_int_t ngx_azora_docs_handler(ngx_http_request_t *r);
 /* ngx_azora_trace.c: trace context and $azora_... variables */
 ngx_int_t ngx_azora_trace_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
 ngx_int_t ngx_azora_trace_variables(ngx_conf_t *cf);
-/* makes the ids if they were not needed so far */
+/* our traceparent for upstreams and events, 55 bytes; returns its end */
+#define NGX_AZORA_TRACEPARENT_LEN   55
+u_char *ngx_azora_trace_parent(const ngx_azora_ctx_t *ctx, u_char *dst);
+/* makes the ids and ctx->request_id if they were not needed so far */
 void ngx_azora_trace_ensure(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
 
 /* ngx_azora_shm.c, ngx_azora_metrics.c */
 ngx_int_t ngx_azora_shm_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_azora_shm_t *ngx_azora_shm(void);   /* NULL before the zone exists */
+/* where a generation lives: the place outlives reloads, the index does not */
+ngx_atomic_t *ngx_azora_shm_generation(ngx_uint_t index);
+ngx_int_t ngx_azora_shm_init_process(ngx_cycle_t *cycle);
+void ngx_azora_shm_exit_process(ngx_cycle_t *cycle);
 ngx_int_t ngx_azora_metrics_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_azora_metrics_handler(ngx_http_request_t *r);
 /* duration of one statement on a lane, for db_client_operation_duration */

@@ -1,0 +1,519 @@
+
+/*
+ * Problems: every refusal, ours or NGINX's own, leaves as
+ * application/problem+json (RFC 9457).
+ *
+ * A stage gives the reason with ngx_azora_problem() and returns the status;
+ * NGINX makes its special response of it, and the filters here put the problem
+ * in the place of the HTML page.  So a 413 that NGINX answers by itself and a
+ * 409 of an SQL function take the same way.
+ */
+
+
+#include "ngx_azora_private.h"
+
+
+#define NGX_AZORA_DETAIL_MAX    1024
+#define NGX_AZORA_INSTANCE_MAX  256
+
+
+static ngx_int_t ngx_azora_problem_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_azora_problem_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_uint_t ngx_azora_problem_wanted(ngx_http_request_t *r);
+static ngx_int_t ngx_azora_problem_build(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+static const char *ngx_azora_problem_status_name(ngx_uint_t status);
+static u_char *ngx_azora_problem_title(u_char *p, const ngx_str_t *name);
+
+
+typedef struct {
+    ngx_uint_t   status;
+    const char  *name;
+} ngx_azora_status_name_t;
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+static const ngx_azora_status_name_t  ngx_azora_status_names[] = {
+    { NGX_HTTP_BAD_REQUEST, "bad-request" },
+    { NGX_HTTP_UNAUTHORIZED, "authentication-required" },
+    { NGX_HTTP_FORBIDDEN, "forbidden" },
+    { NGX_HTTP_NOT_FOUND, "not-found" },
+    { NGX_HTTP_NOT_ALLOWED, "method-not-allowed" },
+    { NGX_HTTP_REQUEST_TIME_OUT, "request-timeout" },
+    { NGX_HTTP_CONFLICT, "conflict" },
+    { NGX_HTTP_LENGTH_REQUIRED, "length-required" },
+    { NGX_HTTP_PRECONDITION_FAILED, "precondition-failed" },
+    { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "body-too-large" },
+    { NGX_HTTP_REQUEST_URI_TOO_LARGE, "uri-too-long" },
+    { NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type" },
+    { NGX_HTTP_RANGE_NOT_SATISFIABLE, "range-not-satisfiable" },
+    { NGX_HTTP_MISDIRECTED_REQUEST, "misdirected-request" },
+    { 422, "validation-failed" },
+    { NGX_HTTP_TOO_MANY_REQUESTS, "rate-limited" },
+    { NGX_HTTP_REQUEST_HEADER_TOO_LARGE, "headers-too-large" },
+    { NGX_HTTP_NOT_IMPLEMENTED, "not-implemented" },
+    { NGX_HTTP_BAD_GATEWAY, "bad-gateway" },
+    { NGX_HTTP_SERVICE_UNAVAILABLE, "temporarily-unavailable" },
+    { NGX_HTTP_GATEWAY_TIME_OUT, "gateway-timeout" },
+    { NGX_HTTP_VERSION_NOT_SUPPORTED, "http-version-not-supported" }
+};
+
+
+ngx_int_t
+ngx_azora_problem_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_azora_problem_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_azora_problem_body_filter;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_azora_problem(ngx_http_request_t *r, ngx_uint_t status, const char *name,
+    const char *fmt, ...)
+{
+    u_char           *p;
+    va_list           args;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_azora_get_ctx(r);
+
+    if (ctx == NULL || ctx->problem.status) {
+        return ctx ? (ngx_int_t) ctx->problem.status : (ngx_int_t) status;
+    }
+
+    ctx->problem.status = status;
+    ctx->problem.name.data = (u_char *) name;
+    ctx->problem.name.len = ngx_strlen(name);
+
+    p = ngx_pnalloc(r->pool, NGX_AZORA_DETAIL_MAX);
+    if (p == NULL) {
+        return status;
+    }
+
+    va_start(args, fmt);
+    ctx->problem.detail.len = ngx_vslprintf(p, p + NGX_AZORA_DETAIL_MAX, fmt,
+                                            args)
+                              - p;
+    va_end(args);
+
+    ctx->problem.detail.data = p;
+
+    return status;
+}
+
+
+void
+ngx_azora_problem_error(ngx_http_request_t *r, const char *pointer,
+    const char *fmt, ...)
+{
+    u_char           *p, *last, *detail, *end;
+    size_t            len, plen;
+    va_list           args;
+    ngx_str_t        *errors;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_azora_get_ctx(r);
+
+    if (ctx == NULL || ctx->problem.nerrors >= NGX_AZORA_ERRORS_MAX) {
+        return;
+    }
+
+    detail = ngx_pnalloc(r->pool, NGX_AZORA_DETAIL_MAX);
+    if (detail == NULL) {
+        return;
+    }
+
+    va_start(args, fmt);
+    end = ngx_vslprintf(detail, detail + NGX_AZORA_DETAIL_MAX, fmt, args);
+    va_end(args);
+
+    errors = &ctx->problem.errors;
+    plen = ngx_strlen(pointer);
+
+    len = errors->len + sizeof("[{\"pointer\":,\"detail\":}]")
+          + (size_t) ngx_azora_json_quote(NULL, (u_char *) pointer, plen)
+          + (size_t) ngx_azora_json_quote(NULL, detail, end - detail);
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return;
+    }
+
+    last = p;
+
+    if (errors->len) {
+        /* the array stays closed, so that it can be used at any time */
+        last = ngx_cpymem(last, errors->data, errors->len - 1);
+        *last++ = ',';
+
+    } else {
+        *last++ = '[';
+    }
+
+    last = ngx_cpymem(last, "{\"pointer\":", sizeof("{\"pointer\":") - 1);
+    last = ngx_azora_json_quote(last, (u_char *) pointer, plen);
+    last = ngx_cpymem(last, ",\"detail\":", sizeof(",\"detail\":") - 1);
+    last = ngx_azora_json_quote(last, detail, end - detail);
+    *last++ = '}';
+    *last++ = ']';
+
+    errors->data = p;
+    errors->len = last - p;
+    ctx->problem.nerrors++;
+}
+
+
+void
+ngx_azora_problem_member(ngx_http_request_t *r, const char *name,
+    ngx_str_t *json)
+{
+    u_char           *p;
+    size_t            len;
+    ngx_str_t        *members;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_azora_get_ctx(r);
+    if (ctx == NULL) {
+        return;
+    }
+
+    members = &ctx->problem.members;
+    len = members->len + ngx_strlen(name) + json->len + sizeof(",\"\":");
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return;
+    }
+
+    members->len = ngx_snprintf(p, len, "%V,\"%s\":%V", members, name, json)
+                   - p;
+    members->data = p;
+}
+
+
+ngx_int_t
+ngx_azora_problem_from_sql(ngx_http_request_t *r, ngx_uint_t status,
+    const ngx_str_t *name, const ngx_str_t *detail, const ngx_str_t *pointer)
+{
+    size_t     i;
+    ngx_str_t  own, where;
+
+    for (i = 0; i < name->len; i++) {
+        if (name->data[i] != '-'
+            && (name->data[i] < 'a' || name->data[i] > 'z'))
+        {
+            break;
+        }
+    }
+
+    if (status < 400 || status > 599 || name->len == 0 || i < name->len
+        || ngx_azora_copy(r->pool, &own, name) != NGX_OK
+        || ngx_azora_copy(r->pool, &where, pointer) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "azora: no problem can be made of \"%V\", status %ui",
+                      name, status);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (where.len) {
+        ngx_azora_problem_error(r, (char *) where.data, "%V", detail);
+    }
+
+    return ngx_azora_problem(r, status, (char *) own.data, "%V", detail);
+}
+
+
+ngx_int_t
+ngx_azora_op_problem(ngx_http_request_t *r, ngx_azora_op_t *op)
+{
+    u_char      *p;
+    ngx_str_t    name, detail, pointer, wait;
+    const char  *state;
+
+    state = ngx_azora_op_sqlstate(op);
+
+    switch (ngx_azora_op_status(op)) {
+
+    case NGX_AZORA_OP_REFUSED:
+        name.data = (u_char *) ngx_azora_op_message(op);
+        name.len = ngx_strlen(name.data);
+        detail.data = (u_char *) ngx_azora_op_detail(op);
+        detail.len = ngx_strlen(detail.data);
+        pointer.data = (u_char *) ngx_azora_op_hint(op);
+        pointer.len = ngx_strlen(pointer.data);
+
+        return ngx_azora_problem_from_sql(r, ngx_atoi((u_char *) state + 2, 3),
+                                          &name, &detail, &pointer);
+
+    case NGX_AZORA_OP_ERROR:
+
+        if (ngx_strncmp(state, "40", 2) != 0     /* deadlock, serialization */
+            && ngx_strncmp(state, "53", 2) != 0  /* out of resources */
+            && ngx_strncmp(state, "55", 2) != 0  /* lock not available */
+            && ngx_strncmp(state, "57", 2) != 0  /* cancelled, shutting down */
+            && ngx_strncmp(state, "08", 2) != 0
+            && ngx_strcmp(state, "25006") != 0)  /* read-only: a fail-over */
+        {
+            return ngx_azora_problem(r, NGX_HTTP_INTERNAL_SERVER_ERROR,
+                                     "internal-error",
+                                     "Something failed here; it is logged "
+                                     "under this request id.");
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    wait.data = p;
+    wait.len = ngx_sprintf(p, "%ui", ngx_azora_op_retry_after(op)) - p;
+
+    (void) ngx_azora_add_header(r, "Retry-After", &wait);
+
+    if (ngx_azora_op_status(op) == NGX_AZORA_OP_TIMEOUT
+        || ngx_azora_op_status(op) == NGX_AZORA_OP_LOST)
+    {
+        return ngx_azora_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                 "outcome-unknown",
+                                 "The database did not answer in time. Repeat "
+                                 "the request with the same Idempotency-Key: "
+                                 "it takes effect at most once.");
+    }
+
+    return ngx_azora_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "temporarily-unavailable",
+                             "The service is busy or restarting; nothing was "
+                             "done. Please try again.");
+}
+
+
+static ngx_int_t
+ngx_azora_problem_header_filter(ngx_http_request_t *r)
+{
+    ngx_azora_ctx_t  *ctx;
+
+    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST
+        || r != r->main
+        || !ngx_azora_problem_wanted(r))
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_azora_get_ctx(r);
+
+    if (ctx == NULL || ctx->replied
+        || ngx_azora_problem_build(r, ctx) != NGX_OK)
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx->problem_body = 1;
+
+    ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = ctx->reply.body.len;
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * NGINX's own pages have text/html and no date; a file that error_page sends
+ * has a date, and a page of an upstream has the upstream's status.
+ */
+
+static ngx_uint_t
+ngx_azora_problem_wanted(ngx_http_request_t *r)
+{
+    ngx_azora_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_module);
+
+    if (!alcf->problem
+        || r->headers_out.last_modified_time != -1
+        || r->headers_out.content_type_len != sizeof("text/html") - 1
+        || ngx_strncmp(r->headers_out.content_type.data, "text/html",
+                       sizeof("text/html") - 1)
+           != 0)
+    {
+        return 0;
+    }
+
+    return r->upstream == NULL || r->upstream->headers_in.status_n == 0;
+}
+
+
+static ngx_int_t
+ngx_azora_problem_build(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
+{
+    u_char               *p, *last;
+    size_t                len;
+    ngx_str_t             instance;
+    ngx_azora_problem_t  *problem;
+
+    problem = &ctx->problem;
+
+    if (problem->status != r->headers_out.status) {
+        /* NGINX refused by itself, or changed its mind */
+        ngx_memzero(problem, sizeof(ngx_azora_problem_t));
+        problem->status = r->headers_out.status;
+        problem->name.data = (u_char *)
+                             ngx_azora_problem_status_name(problem->status);
+        problem->name.len = ngx_strlen(problem->name.data);
+    }
+
+    ngx_azora_trace_ensure(r, ctx);
+
+    instance.data = r->unparsed_uri.data;
+    last = ngx_strlchr(instance.data, instance.data + r->unparsed_uri.len,
+                       '?');
+    instance.len = last ? (size_t) (last - instance.data)
+                        : r->unparsed_uri.len;
+    instance.len = ngx_min(instance.len, NGX_AZORA_INSTANCE_MAX);
+
+    len = sizeof("{\"type\":\"/problems/\",\"title\":\"\",\"status\":,"
+                 "\"detail\":,\"instance\":,\"request_id\":,\"errors\":}")
+          + 2 * problem->name.len + NGX_AZORA_TITLE_MAX + NGX_INT_T_LEN
+          + (size_t) ngx_azora_json_quote(NULL, problem->detail.data,
+                                          problem->detail.len)
+          + (size_t) ngx_azora_json_quote(NULL, instance.data, instance.len)
+          + (size_t) ngx_azora_json_quote(NULL, ctx->request_id.data,
+                                          ctx->request_id.len)
+          + problem->errors.len + problem->members.len;
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->reply.body.data = p;
+
+    p = ngx_sprintf(p, "{\"type\":\"/problems/%V\",\"title\":\"",
+                    &problem->name);
+    p = ngx_azora_problem_title(p, &problem->name);
+    p = ngx_sprintf(p, "\",\"status\":%ui", problem->status);
+
+    if (problem->detail.len) {
+        p = ngx_cpymem(p, ",\"detail\":", sizeof(",\"detail\":") - 1);
+        p = ngx_azora_json_quote(p, problem->detail.data,
+                                 problem->detail.len);
+    }
+
+    if (instance.len) {
+        p = ngx_cpymem(p, ",\"instance\":", sizeof(",\"instance\":") - 1);
+        p = ngx_azora_json_quote(p, instance.data, instance.len);
+    }
+
+    p = ngx_cpymem(p, ",\"request_id\":", sizeof(",\"request_id\":") - 1);
+    p = ngx_azora_json_quote(p, ctx->request_id.data, ctx->request_id.len);
+
+    if (problem->errors.len) {
+        p = ngx_sprintf(p, ",\"errors\":%V", &problem->errors);
+    }
+
+    p = ngx_sprintf(p, "%V}", &problem->members);
+
+    ctx->reply.body.len = p - ctx->reply.body.data;
+
+    return NGX_OK;
+}
+
+
+static const char *
+ngx_azora_problem_status_name(ngx_uint_t status)
+{
+    ngx_uint_t  i, n;
+
+    n = sizeof(ngx_azora_status_names) / sizeof(ngx_azora_status_names[0]);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_azora_status_names[i].status == status) {
+            return ngx_azora_status_names[i].name;
+        }
+    }
+
+    return (status < 500) ? "bad-request" : "internal-error";
+}
+
+
+/* The table's title, or the name itself: "no-such-thing" -> "No such thing" */
+
+static u_char *
+ngx_azora_problem_title(u_char *p, const ngx_str_t *name)
+{
+    size_t                           i;
+    const ngx_azora_problem_text_t  *text;
+
+    text = ngx_azora_problem_text(name);
+    if (text != NULL) {
+        return ngx_cpystrn(p, (u_char *) text->title, NGX_AZORA_TITLE_MAX);
+    }
+
+    for (i = 0; i < ngx_min(name->len, NGX_AZORA_TITLE_MAX); i++) {
+        *p++ = (name->data[i] == '-') ? ' '
+               : (i == 0) ? ngx_toupper(name->data[i]) : name->data[i];
+    }
+
+    return p;
+}
+
+
+static ngx_int_t
+ngx_azora_problem_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_buf_t        *b;
+    ngx_chain_t       out, *cl;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_azora_module);
+
+    if (ctx == NULL || !ctx->problem_body || r != r->main) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+        cl->buf->pos = cl->buf->last;
+        cl->buf->file_pos = cl->buf->file_last;
+    }
+
+    if (ctx->problem_sent) {
+        return ngx_http_next_body_filter(r, NULL);
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = ctx->reply.body.data;
+    b->last = b->pos + ctx->reply.body.len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+    ctx->problem_sent = 1;
+
+    return ngx_http_next_body_filter(r, &out);
+}

@@ -1,0 +1,265 @@
+
+/*
+ * The problems' names, titles and explanations, and the page that explains
+ * one: what `type` of a problem leads to (RFC 9457, section 3.1.1).
+ *
+ * t/core/problems.t finds every name raised in C and in SQL here.
+ */
+
+
+#include "ngx_azora_private.h"
+
+
+#define NGX_AZORA_PROBLEM_PATH  "/problems/"
+
+
+static ngx_int_t ngx_azora_problem_index(ngx_http_request_t *r);
+static ngx_int_t ngx_azora_problem_html(ngx_http_request_t *r,
+    const ngx_azora_problem_text_t *text);
+
+
+/* sorted by name, for people */
+static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
+    { "account-frozen", "This account is frozen",
+      "Money cannot leave or enter a frozen account. Ask support why." },
+    { "already-submitted", "Already submitted",
+      "An attempt is submitted once; start another attempt." },
+    { "amount-out-of-range", "The amount is out of range",
+      "An amount is greater than zero and fits the currency's limits." },
+    { "attempts-exhausted", "No attempts left",
+      "The quiz allows a fixed number of attempts, or a pause between them." },
+    { "authentication-required", "Please log in",
+      "Send an access token in the Authorization header: Bearer <token>. "
+      "POST /v1/auth/login gives one." },
+    { "bad-gateway", "The service behind did not answer properly",
+      "Azora passed the request on and got no usable answer. Try again." },
+    { "bad-request", "The request cannot be understood",
+      "The request is not valid HTTP." },
+    { "body-too-large", "The body is too large",
+      "The server's configuration bounds the size of a body." },
+    { "busy", "Busy at the moment",
+      "A queue is full. Wait as long as Retry-After says, then repeat." },
+    { "common-password", "This password is too common",
+      "Attackers try common passwords first. Choose a longer phrase." },
+    { "conflict", "The request conflicts with the present state",
+      "Read the resource again, then decide." },
+    { "constitution-denied", "The constitution forbids this",
+      "The answer names the article and the sentence that led to it. "
+      "GET /v1/constitution shows the whole text." },
+    { "email-taken", "This e-mail address is registered",
+      "Log in instead." },
+    { "forbidden", "Not allowed",
+      "You are known, but this is not yours to do." },
+    { "gateway-timeout", "The service behind did not answer in time",
+      "Azora passed the request on and no answer came in time." },
+    { "headers-too-large", "The headers are too large",
+      "The request's headers do not fit the server's buffers." },
+    { "http-version-not-supported", "HTTP version not supported",
+      "Use HTTP/1.1 or HTTP/2." },
+    { "idempotency-conflict", "The Idempotency-Key was used otherwise",
+      "The same key came before with other content. A key belongs to one "
+      "request: use a fresh one for another." },
+    { "idempotency-in-progress", "The first request is still running",
+      "A request with this key has not ended yet. Repeat it in a moment." },
+    { "idempotency-key-required", "An Idempotency-Key is required",
+      "This request moves money. Send a fresh UUID in the Idempotency-Key "
+      "header, and the same one when you repeat the request." },
+    { "insufficient-funds", "Not enough money",
+      "What is available, posted less held, does not cover the amount." },
+    { "insufficient-scope", "The token does not allow this",
+      "WWW-Authenticate names the scope that is missing." },
+    { "internal-error", "Something failed on our side",
+      "It is logged under the request id. Nothing was done." },
+    { "invalid-credentials", "E-mail address or password is wrong",
+      "Both are checked together; which one is wrong is not said." },
+    { "invalid-cursor", "The cursor is not valid",
+      "A cursor is the `next` of the previous page, unchanged." },
+    { "invalid-idempotency-key", "The Idempotency-Key is not valid",
+      "1 to 255 visible ASCII characters." },
+    { "invalid-json", "The body is not valid JSON",
+      "The detail says where it went wrong. Bodies are JSON objects in UTF-8 "
+      "without repeated members." },
+    { "invalid-token", "The access token is not valid",
+      "It is malformed, expired or revoked. Log in again." },
+    { "length-required", "A Content-Length is required",
+      "Send the length of the body." },
+    { "lessons-unfinished", "Finish the lessons first",
+      "The quiz opens when all lessons of the course are done." },
+    { "method-not-allowed", "This address does not know that method",
+      "The Allow header lists the methods it knows." },
+    { "misdirected-request", "Misdirected request",
+      "The server is not meant to answer for this host." },
+    { "not-enrolled", "Not enrolled in this course",
+      "POST /v1/courses/{slug}/enrolment first." },
+    { "not-found", "Not found",
+      "There is nothing at this address, or it is not yours to see." },
+    { "not-implemented", "Not implemented",
+      "The server does not know this method or coding." },
+    { "outcome-unknown", "The outcome is not known yet",
+      "The database did not answer in time. Repeat the request with the same "
+      "Idempotency-Key: it takes effect at most once." },
+    { "precondition-failed", "A precondition failed",
+      "The resource changed since you read it." },
+    { "range-not-satisfiable", "Range not satisfiable",
+      "The requested range lies outside the resource." },
+    { "rate-limited", "Too many requests",
+      "RateLimit says what is left and when more comes; Retry-After says how "
+      "many seconds to wait." },
+    { "request-timeout", "The request came too slowly",
+      "The body did not arrive in time." },
+    { "same-account", "Sender and recipient are the same",
+      "Money moves between two different wallets." },
+    { "temporarily-unavailable", "Temporarily unavailable",
+      "A part of the service is busy or restarting. Nothing was done. Wait "
+      "as long as Retry-After says." },
+    { "too-many-attempts", "Too many failed attempts",
+      "After five failures logging in pauses, a little longer each time." },
+    { "too-many-decimals", "Too many decimal places",
+      "Each currency has a fixed number of decimal places." },
+    { "unexpected-body", "No body is expected",
+      "This request takes no body." },
+    { "unknown-currency", "Unknown currency",
+      "GET /v1/ledger/trial-balance lists the currencies." },
+    { "unknown-recipient", "Unknown recipient",
+      "No account has this e-mail address, handle or id." },
+    { "unsupported-media-type", "Unsupported content type",
+      "Send application/json in UTF-8, without content coding." },
+    { "uri-too-long", "The address is too long",
+      "Path and query do not fit the server's buffers." },
+    { "validation-failed", "Some fields are wrong",
+      "errors names each of them with a JSON pointer and says why." }
+};
+
+
+#define NGX_AZORA_PROBLEM_TEXTS                                               \
+    (sizeof(ngx_azora_problem_texts) / sizeof(ngx_azora_problem_texts[0]))
+
+
+static const ngx_str_t  ngx_azora_html_type =
+    ngx_string("text/html; charset=utf-8");
+
+
+const ngx_azora_problem_text_t *
+ngx_azora_problem_text(const ngx_str_t *name)
+{
+    ngx_uint_t   i;
+    const char  *own;
+
+    for (i = 0; i < NGX_AZORA_PROBLEM_TEXTS; i++) {
+        own = ngx_azora_problem_texts[i].name;
+
+        if (ngx_strlen(own) == name->len
+            && ngx_memcmp(own, name->data, name->len) == 0)
+        {
+            return &ngx_azora_problem_texts[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* The handler of "azora_status problems", for a location "/problems/" */
+
+ngx_int_t
+ngx_azora_problem_page(ngx_http_request_t *r)
+{
+    size_t                           skip;
+    ngx_str_t                        name;
+    const ngx_azora_problem_text_t  *text;
+
+    skip = sizeof(NGX_AZORA_PROBLEM_PATH) - 1;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    if (r->uri.len < skip
+        || ngx_memcmp(r->uri.data, NGX_AZORA_PROBLEM_PATH, skip) != 0)
+    {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    name.data = r->uri.data + skip;
+    name.len = r->uri.len - skip;
+
+    if (name.len == 0) {
+        return ngx_azora_problem_index(r);
+    }
+
+    text = ngx_azora_problem_text(&name);
+
+    return text ? ngx_azora_problem_html(r, text) : NGX_HTTP_NOT_FOUND;
+}
+
+
+static ngx_int_t
+ngx_azora_problem_html(ngx_http_request_t *r,
+    const ngx_azora_problem_text_t *text)
+{
+    size_t      len;
+    ngx_str_t   body;
+    static const char  page[] =
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\">"
+        "<title>%s</title><h1>%s</h1><p>%s</p>"
+        "<p><code>%s</code>, one of <a href=\"/problems/\">all problems</a>"
+        "</p></html>\n";
+
+    len = sizeof(page) + 2 * ngx_strlen(text->title)
+          + ngx_strlen(text->about) + ngx_strlen(text->name);
+
+    body.data = ngx_pnalloc(r->pool, len);
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.len = ngx_snprintf(body.data, len, page, text->title, text->title,
+                            text->about, text->name)
+               - body.data;
+
+    return ngx_azora_send(r, NGX_HTTP_OK, &ngx_azora_html_type, &body);
+}
+
+
+static ngx_int_t
+ngx_azora_problem_index(ngx_http_request_t *r)
+{
+    u_char      *p, *last;
+    size_t       len;
+    ngx_str_t    body;
+    ngx_uint_t   i;
+
+    static const char  head[] =
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\">"
+        "<title>Problems</title><h1>Problems</h1><ul>";
+    static const char  item[] = "<li><a href=\"/problems/%s\">%s</a></li>";
+
+    len = sizeof(head) + sizeof("</ul></html>\n");
+
+    for (i = 0; i < NGX_AZORA_PROBLEM_TEXTS; i++) {
+        len += sizeof(item) + ngx_strlen(ngx_azora_problem_texts[i].name)
+               + ngx_strlen(ngx_azora_problem_texts[i].title);
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.data = p;
+    last = p + len;
+
+    p = ngx_cpymem(p, head, sizeof(head) - 1);
+
+    for (i = 0; i < NGX_AZORA_PROBLEM_TEXTS; i++) {
+        p = ngx_slprintf(p, last, item, ngx_azora_problem_texts[i].name,
+                         ngx_azora_problem_texts[i].title);
+    }
+
+    p = ngx_slprintf(p, last, "</ul></html>\n");
+    body.len = p - body.data;
+
+    return ngx_azora_send(r, NGX_HTTP_OK, &ngx_azora_html_type, &body);
+}
