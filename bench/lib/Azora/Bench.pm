@@ -1,0 +1,158 @@
+package Azora::Bench;
+
+# Paired measurements.  A shared machine's speed drifts by 10-25%, so a claim
+# is the median of the ratios of neighbouring runs, never one absolute figure.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(compare report seconds runs wrk pgbench median capture
+                 seed_wallet background);
+
+sub seconds { return $ENV{BENCH_SECONDS} || 3 }
+sub runs    { return $ENV{BENCH_RUNS} || 3 }
+
+
+sub median {
+    my @sorted = sort { $a <=> $b } @_;
+    my $half = int @sorted / 2;
+
+    return @sorted % 2 ? $sorted[$half]
+                       : ($sorted[$half - 1] + $sorted[$half]) / 2;
+}
+
+
+# Runs both in turn, swapping who goes first, and prints the line.  target is
+# the ratio that the project promises itself.
+sub compare {
+    my ($name, $ours, $peer, %opts) = @_;
+    my (@ours, @peer, @ratios);
+
+    $_->(warm => 1) for $ours, $peer;
+
+    for my $run (1 .. runs()) {
+        my ($a, $b);
+
+        if ($run % 2) {
+            $a = $ours->();
+            $b = $peer->();
+
+        } else {
+            $b = $peer->();
+            $a = $ours->();
+        }
+
+        push @ours, $a;
+        push @peer, $b;
+        push @ratios, $b ? $a / $b : 0;
+    }
+
+    my @sorted = sort { $a <=> $b } @ratios;
+
+    printf "bench %s ours=%.0f peer=%.0f ratio=%.2f\n", $name,
+        median(@ours), median(@peer), median(@ratios);
+    printf "      ratios %s%s; the machine's noise is 10-25%%\n",
+        join(' ', map { sprintf '%.2f', $_ } @sorted),
+        $opts{target} ? ", target $opts{target}" : '';
+    print "      $opts{note}\n" if $opts{note};
+
+    return median(@ratios);
+}
+
+
+sub report {
+    my ($name, $ours, $limit) = @_;
+    printf "bench %s ours=%.1f peer=%.1f ratio=%.2f\n", $name, $ours, $limit,
+        $limit ? $ours / $limit : 0;
+}
+
+
+sub capture {
+    my (@command) = @_;
+
+    open my $out, '-|', @command or die "$command[0]: $!\n";
+    local $/;
+    my $text = <$out>;
+    close $out or die "@command failed:\n$text\n";
+
+    return $text;
+}
+
+
+# Requests a second.  Options: path, token, connections, threads, script, warm.
+# Dies when any answer was not 2xx, because a fast error is no speed.
+sub wrk {
+    my ($base, %opts) = @_;
+
+    my @command = ('wrk', '-t', $opts{threads} || 1,
+                   '-c', $opts{connections} || 64,
+                   '-d', ($opts{warm} ? 1 : seconds()) . 's');
+
+    push @command, '-H', "Authorization: Bearer $opts{token}" if $opts{token};
+    push @command, '-s', $opts{script} if $opts{script};
+    push @command, '--latency' if $opts{latency};
+
+    my $text = capture(@command, $base . ($opts{path} || '/'));
+
+    if ($text =~ /Non-2xx or 3xx responses: (\d+)/) {
+        die "wrk $opts{path}: $1 answers were not 2xx\n$text\n";
+    }
+
+    $text =~ m{Requests/sec:\s+([\d.]+)} or die "wrk: $text\n";
+    my $rate = $1;
+
+    return wantarray ? ($rate, $text) : $rate;
+}
+
+
+# Transactions a second of one script.  Options: clients, warm.
+sub pgbench {
+    my ($azora, $sql, %opts) = @_;
+
+    my $file = "$azora->{dir}/pgbench.sql";
+    open my $out, '>', $file or die "$file: $!\n";
+    print $out $sql;
+    close $out or die "$file: $!\n";
+
+    local $ENV{PGPASSWORD} = 'x';
+
+    my $text = capture('pgbench', '-n', '-M', 'prepared', '-j', 2,
+        '-c', $opts{clients} || 8, '-T', $opts{warm} ? 1 : seconds(),
+        '-h', $azora->{postgres_sockets}, '-p', 5432, '-U', 'postgres',
+        '-f', $file, $azora->{database});
+
+    $text =~ /tps = ([\d.]+)/ or die "pgbench: $text\n";
+
+    return $1;
+}
+
+
+# A process that ends with this one.
+my @children;
+
+sub background {
+    my ($env, @command) = @_;
+
+    my $pid = fork // die "fork: $!\n";
+
+    if ($pid == 0) {
+        setpgrp;
+        $ENV{$_} = $env->{$_} for keys %$env;
+        open STDOUT, '>', '/dev/null';
+        exec @command or die "$command[0]: $!\n";
+    }
+
+    push @children, $pid;
+
+    return $pid;
+}
+
+END {
+    kill KILL => -$_ for @children;
+}
+
+
+1;
