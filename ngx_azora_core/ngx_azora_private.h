@@ -12,6 +12,8 @@
 #include "ngx_azora.h"
 
 
+#define NGX_AZORA_VERSION           "0.1.0"
+
 #define NGX_AZORA_FIELDS_MAX        24
 #define NGX_AZORA_PATH_PARAMS_MAX   4
 #define NGX_AZORA_ENDPOINTS_MAX     256
@@ -226,6 +228,9 @@ ngx_int_t ngx_azora_field_text(ngx_pool_t *pool,
     const char **reason);
 /* "text", "bigint", "jsonb", ...: the SQL type of a kind */
 const char *ngx_azora_field_sql_type(ngx_azora_kind_e kind);
+/* the bounds that hold: the field's, or its kind's own where it gives none */
+void ngx_azora_field_bounds(const ngx_azora_field_t *field, int64_t *min,
+    int64_t *max);
 
 /* ngx_azora_call.c */
 ngx_int_t ngx_azora_call_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
@@ -276,6 +281,9 @@ ngx_int_t ngx_azora_trace_variables(ngx_conf_t *cf);
 /* our traceparent for upstreams and events, 55 bytes; returns its end */
 #define NGX_AZORA_TRACEPARENT_LEN   55
 u_char *ngx_azora_trace_parent(const ngx_azora_ctx_t *ctx, u_char *dst);
+/* how long the request took so far, in nanoseconds; ctx may be NULL */
+uint64_t ngx_azora_trace_duration(const ngx_http_request_t *r,
+    const ngx_azora_ctx_t *ctx);
 /* makes the ids and ctx->request_id if they were not needed so far */
 void ngx_azora_trace_ensure(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
 
@@ -291,9 +299,10 @@ ngx_int_t ngx_azora_metrics_handler(ngx_http_request_t *r);
 /* duration of one statement on a lane, for db_client_operation_duration */
 void ngx_azora_metrics_statement(const ngx_azora_statement_t *statement,
     uint64_t ns, ngx_azora_op_status_e status);
-/* one histogram line set and one counter line set appended to b */
 
 /* ngx_azora_health.c */
+/* for handlers that answer GET and HEAD only; discards a body */
+ngx_int_t ngx_azora_status_get(ngx_http_request_t *r);
 ngx_int_t ngx_azora_livez_handler(ngx_http_request_t *r);
 ngx_int_t ngx_azora_readyz_handler(ngx_http_request_t *r);
 

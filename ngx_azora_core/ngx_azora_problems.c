@@ -95,6 +95,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "There is nothing at this address, or it is not yours to see." },
     { "not-implemented", "Not implemented",
       "The server does not know this method or coding." },
+    { "not-ready", "Not ready",
+      "The worker starts, stops or misses a dependency; checks names it." },
     { "outcome-unknown", "The outcome is not known yet",
       "The database did not answer in time. Repeat the request with the same "
       "Idempotency-Key: it takes effect at most once." },

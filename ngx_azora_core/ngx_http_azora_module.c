@@ -419,7 +419,8 @@ ngx_http_azora_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_azora_pg_init_process(cycle) != NGX_OK
+    if (ngx_azora_shm_init_process(cycle) != NGX_OK
+        || ngx_azora_pg_init_process(cycle) != NGX_OK
         || ngx_azora_listen_init_process(cycle) != NGX_OK
         || ngx_azora_task_init_process(cycle) != NGX_OK
         || ngx_azora_redis_init_process(cycle) != NGX_OK)
@@ -444,6 +445,7 @@ ngx_http_azora_exit_process(ngx_cycle_t *cycle)
     ngx_azora_redis_exit_process(cycle);
     ngx_azora_listen_exit_process(cycle);
     ngx_azora_pg_exit_process(cycle);
+    ngx_azora_shm_exit_process(cycle);
 }
 
 

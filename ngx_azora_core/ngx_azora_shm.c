@@ -1,0 +1,641 @@
+
+/*
+ * The core's shared-memory zone: what the node knows together (generations,
+ * breakers) and what its processes count, each in a slot of its own.
+ */
+
+
+#include "ngx_azora_shm.h"
+#include <signal.h>
+
+
+#define NGX_AZORA_SHM_TICK          1000   /* ms between looks at the lanes */
+
+
+static ngx_int_t ngx_azora_shm_zone(ngx_shm_zone_t *zone, void *data);
+static ngx_int_t ngx_azora_shm_create(ngx_shm_zone_t *zone);
+static void ngx_azora_shm_fill(ngx_azora_node_t *node);
+static ngx_int_t ngx_azora_shm_check(ngx_shm_zone_t *zone,
+    const ngx_azora_node_t *node);
+static uint64_t ngx_azora_shm_layout(void);
+static ngx_int_t ngx_azora_shm_names(ngx_shm_zone_t *zone,
+    ngx_azora_main_conf_t *amcf);
+static ngx_int_t ngx_azora_shm_name_rows(ngx_azora_names_t *names,
+    ngx_azora_main_conf_t *amcf, ngx_pool_t *pool);
+static ngx_int_t ngx_azora_shm_name_rest(ngx_azora_names_t *names,
+    ngx_azora_main_conf_t *amcf, ngx_pool_t *pool);
+static uint16_t ngx_azora_shm_number(ngx_azora_list_t *list, uint64_t hash);
+static ngx_azora_slot_t *ngx_azora_shm_claim(ngx_azora_names_t *names);
+static void ngx_azora_shm_forget_gauges(ngx_azora_slot_t *slot);
+static void ngx_azora_shm_tick(ngx_event_t *ev);
+
+
+static ngx_azora_slot_t   *ngx_azora_own_slot;
+static ngx_azora_names_t  *ngx_azora_own_names;
+static ngx_pid_t           ngx_azora_own_pid;
+static ngx_event_t         ngx_azora_tick_event;
+static ngx_connection_t    ngx_azora_tick_connection;
+
+
+static size_t
+ngx_azora_shm_size(void)
+{
+    size_t  size;
+
+    size = ngx_align(sizeof(ngx_azora_node_t), 64)
+           + NGX_AZORA_SLOTS * ngx_align(sizeof(ngx_azora_slot_t), 64);
+
+    return ngx_align(size, ngx_pagesize);
+}
+
+
+/*
+ * Declares the zone.  Its size is a constant, most of which no process ever
+ * touches, so that every reload finds a zone of the size it asks for.
+ */
+
+ngx_int_t
+ngx_azora_shm_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf)
+{
+    size_t     size, pages;
+    ngx_str_t  name;
+
+    ngx_str_set(&name, "azora");
+
+    size = ngx_azora_shm_size();
+    pages = size / ngx_pagesize;
+
+    /* what the slab allocator keeps for itself: a record per page and so on */
+    size += pages * sizeof(ngx_slab_page_t) + 8 * ngx_pagesize;
+    size += pages / (ngx_pagesize / sizeof(ngx_slab_page_t)) * ngx_pagesize;
+
+    amcf->zone = ngx_shared_memory_add(cf, &name, ngx_align(size, ngx_pagesize),
+                                       &ngx_http_azora_module);
+    if (amcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    amcf->zone->init = ngx_azora_shm_zone;
+    amcf->zone->data = amcf;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_shm_zone(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_azora_main_conf_t  *amcf = zone->data;
+
+    if (data != NULL) {
+        /* a reload: data is what the old cycle's zone->data was */
+        zone->data = data;
+
+    } else if (ngx_azora_shm_create(zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_azora_shm_check(zone, zone->data) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_azora_shm_names(zone, amcf);
+}
+
+
+static ngx_int_t
+ngx_azora_shm_create(ngx_shm_zone_t *zone)
+{
+    ngx_slab_pool_t   *pool;
+    ngx_azora_node_t  *node;
+
+    pool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    if (zone->shm.exists) {
+        zone->data = pool->data;
+        return NGX_OK;
+    }
+
+    /* fresh pages are zero: clearing them would only make them resident */
+    node = ngx_slab_alloc(pool, ngx_azora_shm_size());
+    if (node == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                      "azora: the shared memory zone \"%V\" is too small",
+                      &zone->shm.name);
+        return NGX_ERROR;
+    }
+
+#if (NGX_DEBUG_MALLOC)
+    ngx_memzero(node, ngx_azora_shm_size());
+#endif
+
+    ngx_azora_shm_fill(node);
+
+    pool->data = node;
+    zone->data = node;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_azora_shm_fill(ngx_azora_node_t *node)
+{
+    node->routes.size = NGX_AZORA_ROUTES_MAX;
+    node->routes.used = NGX_AZORA_METHODS;
+    node->statements.size = NGX_AZORA_STATEMENTS_MAX;
+    node->statements.used = 1;     /* number 0 is "other" */
+    node->metrics.size = NGX_AZORA_METRICS_MAX;
+    node->generations.size = NGX_AZORA_GENERATIONS_MAX;
+
+    node->keys[NGX_AZORA_CELL_HTTP_OTHER] =
+        ngx_azora_cell_key(NGX_AZORA_CELL_HTTP, NGX_AZORA_METHODS - 1,
+                           NGX_AZORA_STATUSES - 1);
+    node->keys[NGX_AZORA_CELL_DB_OTHER] =
+        ngx_azora_cell_key(NGX_AZORA_CELL_DB, 0, NGX_AZORA_OP_OK);
+    node->cells = NGX_AZORA_CELLS_RESERVED;
+
+    node->http[NGX_AZORA_METHODS - 1][NGX_AZORA_STATUSES - 1] =
+        NGX_AZORA_CELL_HTTP_OTHER + 1;
+    node->db[0][NGX_AZORA_OP_OK] = NGX_AZORA_CELL_DB_OTHER + 1;
+
+    node->head.version = NGX_AZORA_SHM_VERSION;
+    node->head.size = sizeof(ngx_azora_shm_t);
+    node->head.layout = ngx_azora_shm_layout();
+
+    ngx_memory_barrier();
+
+    node->head.magic = NGX_AZORA_SHM_MAGIC;
+}
+
+
+/* Replaced .so files and a reload must never meet another version's memory. */
+
+static ngx_int_t
+ngx_azora_shm_check(ngx_shm_zone_t *zone, const ngx_azora_node_t *node)
+{
+    if (node != NULL
+        && node->head.magic == NGX_AZORA_SHM_MAGIC
+        && node->head.version == NGX_AZORA_SHM_VERSION
+        && node->head.size == sizeof(ngx_azora_shm_t)
+        && node->head.layout == ngx_azora_shm_layout())
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                  "azora: the shared memory zone \"%V\" was made by another "
+                  "version of the module; restart NGINX or upgrade its binary "
+                  "(USR2) instead of reloading", &zone->shm.name);
+
+    return NGX_ERROR;
+}
+
+
+static uint64_t
+ngx_azora_shm_layout(void)
+{
+    const size_t  sizes[] = {
+        sizeof(ngx_azora_node_t), sizeof(ngx_azora_slot_t),
+        offsetof(ngx_azora_node_t, http), offsetof(ngx_azora_node_t, db),
+        offsetof(ngx_azora_slot_t, cells), NGX_AZORA_SLOTS,
+        NGX_AZORA_BUCKETS, NGX_AZORA_STATUSES
+    };
+
+    return ngx_azora_shm_hash(NGX_AZORA_HASH_START, sizes, sizeof(sizes));
+}
+
+
+uint64_t
+ngx_azora_shm_hash(uint64_t hash, const void *data, size_t len)
+{
+    const u_char  *p, *end;
+
+    p = data;
+
+    for (end = p + len; p < end; p++) {
+        hash = (hash ^ *p) * 0x100000001b3ULL;
+    }
+
+    return hash;
+}
+
+
+static ngx_int_t
+ngx_azora_shm_names(ngx_shm_zone_t *zone, ngx_azora_main_conf_t *amcf)
+{
+    ngx_pool_t         *pool;
+    ngx_azora_names_t  *names;
+
+    /* the array's pool is the cycle's */
+    pool = amcf->endpoints.pool;
+
+    names = ngx_pcalloc(pool, sizeof(ngx_azora_names_t));
+    if (names == NULL) {
+        return NGX_ERROR;
+    }
+
+    names->node = zone->data;
+    names->slots = (ngx_azora_slot_t *)
+                       ((u_char *) names->node
+                        + ngx_align(sizeof(ngx_azora_node_t), 64));
+
+    if (ngx_azora_shm_name_rows(names, amcf, pool) != NGX_OK
+        || ngx_azora_shm_name_rest(names, amcf, pool) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    amcf->names = names;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_shm_name_rows(ngx_azora_names_t *names, ngx_azora_main_conf_t *amcf,
+    ngx_pool_t *pool)
+{
+    uint64_t                  hash;
+    ngx_uint_t                i;
+    ngx_azora_endpoint_t    **endpoints;
+    ngx_azora_statement_t   **statements;
+
+    endpoints = amcf->endpoints.elts;
+
+    names->routes = ngx_palloc(pool, (amcf->endpoints.nelts + 1)
+                                     * sizeof(uint16_t));
+    names->statements = ngx_palloc(pool, (amcf->statements.nelts + 1)
+                                         * sizeof(uint16_t));
+
+    if (names->routes == NULL || names->statements == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < amcf->endpoints.nelts; i++) {
+        hash = ngx_azora_shm_hash(NGX_AZORA_HASH_START,
+                                  endpoints[i]->label.data,
+                                  endpoints[i]->label.len);
+
+        names->routes[i] = ngx_azora_shm_number(&names->node->routes, hash);
+
+        if (names->routes[i] != NGX_AZORA_UNNAMED) {
+            names->endpoint_of[names->routes[i]] = endpoints[i];
+        }
+    }
+
+    statements = amcf->statements.elts;
+
+    for (i = 0; i < amcf->statements.nelts; i++) {
+        hash = ngx_azora_shm_hash(NGX_AZORA_HASH_START,
+                                  statements[i]->name.data,
+                                  statements[i]->name.len);
+
+        names->statements[i] = ngx_azora_shm_number(&names->node->statements,
+                                                    hash);
+
+        if (names->statements[i] == NGX_AZORA_UNNAMED) {
+            names->statements[i] = 0;
+
+        } else {
+            names->statement_of[names->statements[i]] = statements[i];
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_shm_name_rest(ngx_azora_names_t *names, ngx_azora_main_conf_t *amcf,
+    ngx_pool_t *pool)
+{
+    uint64_t             hash;
+    ngx_str_t           *generations;
+    ngx_uint_t           i;
+    ngx_azora_metric_t  *metrics;
+
+    metrics = amcf->metrics.elts;
+    generations = amcf->generations.elts;
+
+    names->metrics = ngx_palloc(pool, (amcf->metrics.nelts + 1)
+                                      * sizeof(uint16_t));
+    names->generations = ngx_palloc(pool, (amcf->generations.nelts + 1)
+                                          * sizeof(uint16_t));
+
+    if (names->metrics == NULL || names->generations == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < amcf->metrics.nelts; i++) {
+        /* the NUL between keeps "a" "bc" apart from "ab" "c" */
+        hash = ngx_azora_shm_hash(NGX_AZORA_HASH_START, metrics[i].name,
+                                  ngx_strlen(metrics[i].name) + 1);
+
+        if (metrics[i].labels != NULL) {
+            hash = ngx_azora_shm_hash(hash, metrics[i].labels,
+                                      ngx_strlen(metrics[i].labels));
+        }
+
+        names->metrics[i] = ngx_azora_shm_number(&names->node->metrics, hash);
+    }
+
+    for (i = 0; i < amcf->generations.nelts; i++) {
+        hash = ngx_azora_shm_hash(NGX_AZORA_HASH_START, generations[i].data,
+                                  generations[i].len);
+
+        names->generations[i] =
+            ngx_azora_shm_number(&names->node->generations, hash);
+    }
+
+    return NGX_OK;
+}
+
+
+/* The number of a name in a list; only the master comes here. */
+
+static uint16_t
+ngx_azora_shm_number(ngx_azora_list_t *list, uint64_t hash)
+{
+    uint32_t  i;
+
+    for (i = 0; i < list->used; i++) {
+        if (list->hash[i] == hash) {
+            return i;
+        }
+    }
+
+    if (list->used == list->size) {
+        return NGX_AZORA_UNNAMED;
+    }
+
+    list->hash[i] = hash;
+
+    ngx_memory_barrier();
+
+    list->used = i + 1;
+
+    return i;
+}
+
+
+/* The node's part of the zone; NULL before the zone exists. */
+
+ngx_azora_shm_t *
+ngx_azora_shm(void)
+{
+    if (ngx_azora_main_conf == NULL || ngx_azora_main_conf->names == NULL) {
+        return NULL;
+    }
+
+    return &ngx_azora_main_conf->names->node->head;
+}
+
+
+/*
+ * The place of a generation, by its index in this cycle.  NULL before the
+ * zone exists, for an unknown index, and when reloads brought more names than
+ * there are places.
+ */
+
+ngx_atomic_t *
+ngx_azora_shm_generation(ngx_uint_t index)
+{
+    ngx_azora_names_t  *names;
+
+    if (ngx_azora_main_conf == NULL || ngx_azora_main_conf->names == NULL
+        || index >= ngx_azora_main_conf->generations.nelts)
+    {
+        return NULL;
+    }
+
+    names = ngx_azora_main_conf->names;
+
+    if (names->generations[index] == NGX_AZORA_UNNAMED) {
+        return NULL;
+    }
+
+    return &names->node->head.generations[names->generations[index]];
+}
+
+
+ngx_azora_slot_t *
+ngx_azora_shm_slot(void)
+{
+    ngx_azora_names_t  *names;
+
+    if (ngx_azora_main_conf == NULL) {
+        return NULL;
+    }
+
+    names = ngx_azora_main_conf->names;
+
+    if (ngx_azora_own_names == names && ngx_azora_own_pid == ngx_pid) {
+        return ngx_azora_own_slot;
+    }
+
+    if (names == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NULL;
+    }
+
+    /* a new process, or a reload without a master process */
+    ngx_azora_own_slot = ngx_azora_shm_claim(names);
+    ngx_azora_own_names = names;
+    ngx_azora_own_pid = ngx_pid;
+
+    return ngx_azora_own_slot;
+}
+
+
+static ngx_azora_slot_t *
+ngx_azora_shm_claim(ngx_azora_names_t *names)
+{
+    ngx_uint_t         n;
+    ngx_atomic_uint_t  slots;
+    ngx_azora_slot_t  *slot;
+
+    n = (ngx_uint_t) ngx_process_slot % NGX_AZORA_SLOTS;
+    slot = &names->slots[n];
+
+    if (slot->pid != (ngx_atomic_uint_t) ngx_pid) {
+
+        if (!ngx_azora_shm_alive(slot)) {
+            ngx_azora_shm_forget_gauges(slot);
+        }
+
+        slot->pid = ngx_pid;
+    }
+
+    do {
+        slots = names->node->slots;
+
+    } while (slots < n + 1
+             && !ngx_atomic_cmp_set(&names->node->slots, slots, n + 1));
+
+    return slot;
+}
+
+
+/* A gauge tells of a living process; counters outlive theirs. */
+
+static void
+ngx_azora_shm_forget_gauges(ngx_azora_slot_t *slot)
+{
+    ngx_uint_t           i;
+    ngx_azora_names_t   *names;
+    ngx_azora_metric_t  *metrics;
+
+    for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
+        slot->lanes[i] = 0;
+    }
+
+    names = ngx_azora_main_conf->names;
+    metrics = ngx_azora_main_conf->metrics.elts;
+
+    for (i = 0; i < ngx_azora_main_conf->metrics.nelts; i++) {
+
+        if (metrics[i].type == NGX_AZORA_GAUGE
+            && names->metrics[i] != NGX_AZORA_UNNAMED)
+        {
+            slot->metrics[names->metrics[i]] = 0;
+        }
+    }
+}
+
+
+ngx_uint_t
+ngx_azora_shm_alive(const ngx_azora_slot_t *slot)
+{
+    ngx_pid_t  pid;
+
+    pid = (ngx_pid_t) slot->pid;
+
+    if (pid == 0) {
+        return 0;
+    }
+
+    return pid == ngx_pid || kill(pid, 0) == 0 || ngx_errno != ESRCH;
+}
+
+
+ngx_uint_t
+ngx_azora_shm_cell(ngx_azora_names_t *names, uint32_t key,
+    volatile uint16_t *place)
+{
+    uint32_t           cell;
+    ngx_slab_pool_t   *pool;
+    ngx_azora_node_t  *node;
+
+    if (*place != 0) {
+        return *place - 1;
+    }
+
+    node = names->node;
+    pool = (ngx_slab_pool_t *) ngx_azora_main_conf->zone->shm.addr;
+
+    if (node->cells == NGX_AZORA_CELLS_MAX) {
+        (void) ngx_atomic_fetch_add(&node->dropped, 1);
+
+        return ngx_azora_cell_kind(key) == NGX_AZORA_CELL_HTTP
+               ? NGX_AZORA_CELL_HTTP_OTHER : NGX_AZORA_CELL_DB_OTHER;
+    }
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    /* another process may have been here, or have died between two writes */
+    for (cell = 0; cell < node->cells; cell++) {
+        if (node->keys[cell] == key) {
+            break;
+        }
+    }
+
+    if (cell == node->cells && cell < NGX_AZORA_CELLS_MAX) {
+        node->keys[cell] = key;
+        ngx_memory_barrier();
+        node->cells = cell + 1;
+    }
+
+    if (cell < NGX_AZORA_CELLS_MAX) {
+        ngx_memory_barrier();
+        *place = cell + 1;
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+
+    if (cell == NGX_AZORA_CELLS_MAX) {
+        return ngx_azora_shm_cell(names, key, place);
+    }
+
+    return cell;
+}
+
+
+/*
+ * Only its own process can ask libpq for a lane's connections, so each writes
+ * them down for whoever is asked for the metrics.
+ */
+
+ngx_int_t
+ngx_azora_shm_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_azora_shm_slot() == NULL) {
+        return NGX_OK;
+    }
+
+    /* debug logging takes the data of a timer for a connection */
+    ngx_azora_tick_connection.fd = (ngx_socket_t) -1;
+
+    ngx_memzero(&ngx_azora_tick_event, sizeof(ngx_event_t));
+    ngx_azora_tick_event.handler = ngx_azora_shm_tick;
+    ngx_azora_tick_event.data = &ngx_azora_tick_connection;
+    ngx_azora_tick_event.log = cycle->log;
+    ngx_azora_tick_event.cancelable = 1;
+
+    ngx_add_timer(&ngx_azora_tick_event, NGX_AZORA_SHM_TICK);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_azora_shm_tick(ngx_event_t *ev)
+{
+    ngx_uint_t         i;
+    ngx_azora_slot_t  *slot;
+
+    slot = ngx_azora_shm_slot();
+
+    if (slot == NULL) {
+        return;
+    }
+
+    for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
+        slot->lanes[i] = ngx_azora_pg_connected(i);
+    }
+
+    ngx_add_timer(ev, NGX_AZORA_SHM_TICK);
+}
+
+
+void
+ngx_azora_shm_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_azora_slot_t  *slot;
+
+    slot = ngx_azora_shm_slot();
+
+    if (slot == NULL) {
+        return;
+    }
+
+    if (ngx_azora_tick_event.timer_set) {
+        ngx_del_timer(&ngx_azora_tick_event);
+    }
+
+    if (slot->pid == (ngx_atomic_uint_t) ngx_pid) {
+        slot->pid = 0;
+    }
+}

@@ -1,0 +1,478 @@
+
+/*
+ * The core's variables, made for the access log: safe inside a JSON string,
+ * bounded, and without anything that could identify a token or a person's
+ * exact address.
+ */
+
+
+#include "ngx_azora_private.h"
+
+
+#define NGX_AZORA_LOG_PATH_MAX      256
+#define NGX_AZORA_DATE_LEN          (sizeof("1970-01-01T00:00:00") - 1)
+#define NGX_AZORA_TIMESTAMP_LEN     (sizeof("1970-01-01T00:00:00.000Z") - 1)
+
+
+typedef enum {
+    NGX_AZORA_VAR_REQUEST_ID = 0,
+    NGX_AZORA_VAR_TRACE_ID,
+    NGX_AZORA_VAR_SPAN_ID,
+    NGX_AZORA_VAR_PARENT_ID,
+    NGX_AZORA_VAR_TRACEPARENT,
+    NGX_AZORA_VAR_TRACESTATE,
+    NGX_AZORA_VAR_ROUTE,
+    NGX_AZORA_VAR_SUBJECT,
+    NGX_AZORA_VAR_ROLES,
+    NGX_AZORA_VAR_SESSION
+} ngx_azora_var_e;
+
+
+static ngx_int_t ngx_azora_var_ids(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_ctx(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_error_type(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_log_level(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_duration(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_timestamp(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_address(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_path(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_azora_var_set(ngx_http_variable_value_t *v, const u_char *data,
+    size_t len);
+static ngx_uint_t ngx_azora_var_status(const ngx_http_request_t *r);
+static void ngx_azora_var_ipv4(ngx_http_variable_value_t *v, u_char *p,
+    const u_char *address);
+
+
+static ngx_http_variable_t  ngx_azora_variables[] = {
+
+    { ngx_string("azora_request_id"), NULL, ngx_azora_var_ids,
+      NGX_AZORA_VAR_REQUEST_ID, 0, 0 },
+
+    { ngx_string("azora_trace_id"), NULL, ngx_azora_var_ids,
+      NGX_AZORA_VAR_TRACE_ID, 0, 0 },
+
+    { ngx_string("azora_span_id"), NULL, ngx_azora_var_ids,
+      NGX_AZORA_VAR_SPAN_ID, 0, 0 },
+
+    { ngx_string("azora_parent_id"), NULL, ngx_azora_var_ids,
+      NGX_AZORA_VAR_PARENT_ID, 0, 0 },
+
+    { ngx_string("azora_traceparent"), NULL, ngx_azora_var_ids,
+      NGX_AZORA_VAR_TRACEPARENT, 0, 0 },
+
+    { ngx_string("azora_tracestate"), NULL, ngx_azora_var_ids,
+      NGX_AZORA_VAR_TRACESTATE, 0, 0 },
+
+    /* what the stages decide may be asked for before they did */
+
+    { ngx_string("azora_route"), NULL, ngx_azora_var_ctx,
+      NGX_AZORA_VAR_ROUTE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_subject"), NULL, ngx_azora_var_ctx,
+      NGX_AZORA_VAR_SUBJECT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_roles"), NULL, ngx_azora_var_ctx,
+      NGX_AZORA_VAR_ROLES, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_session"), NULL, ngx_azora_var_ctx,
+      NGX_AZORA_VAR_SESSION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_error_type"), NULL, ngx_azora_var_error_type,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_log_level"), NULL, ngx_azora_var_log_level,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_duration_ns"), NULL, ngx_azora_var_duration,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_timestamp"), NULL, ngx_azora_var_timestamp,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_address"), NULL, ngx_azora_var_address,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_path"), NULL, ngx_azora_var_path, 0, 0, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_azora_trace_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_azora_variables; v->name.len; v++) {
+
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_azora_var_set(ngx_http_variable_value_t *v, const u_char *data,
+    size_t len)
+{
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = (u_char *) data;
+    v->len = len;
+}
+
+
+static ngx_int_t
+ngx_azora_var_ids(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char           *p;
+    ngx_str_t         state;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_azora_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_trace_ensure(r, ctx);
+
+    switch (data) {
+
+    case NGX_AZORA_VAR_REQUEST_ID:
+        ngx_azora_var_set(v, ctx->request_id.data, ctx->request_id.len);
+        break;
+
+    case NGX_AZORA_VAR_TRACE_ID:
+        ngx_azora_var_set(v, ctx->trace_id, sizeof(ctx->trace_id));
+        break;
+
+    case NGX_AZORA_VAR_SPAN_ID:
+        ngx_azora_var_set(v, ctx->span_id, sizeof(ctx->span_id));
+        break;
+
+    case NGX_AZORA_VAR_PARENT_ID:
+        /* zeros: the trace begins here */
+        ngx_azora_var_set(v, ctx->parent_id,
+                          ngx_memcmp(ctx->parent_id, "0000000000000000", 16)
+                          ? sizeof(ctx->parent_id) : 0);
+        break;
+
+    case NGX_AZORA_VAR_TRACESTATE:
+        /* belongs to the caller's trace and is worthless in a new one */
+        ngx_str_null(&state);
+
+        if (ngx_memcmp(ctx->parent_id, "0000000000000000", 16) != 0) {
+            (void) ngx_azora_request_header(r, "tracestate", &state);
+        }
+
+        ngx_azora_var_set(v, state.data, state.len);
+        break;
+
+    default: /* NGX_AZORA_VAR_TRACEPARENT */
+        p = ngx_pnalloc(r->pool, NGX_AZORA_TRACEPARENT_LEN);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_azora_trace_parent(ctx, p);
+        ngx_azora_var_set(v, p, NGX_AZORA_TRACEPARENT_LEN);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_var_ctx(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    const ngx_str_t  *s;
+    ngx_azora_ctx_t  *ctx;
+
+    static const ngx_str_t  empty = ngx_null_string;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_azora_module);
+    s = &empty;
+
+    if (ctx != NULL) {
+
+        switch (data) {
+
+        case NGX_AZORA_VAR_ROUTE:
+            s = ctx->endpoint ? &ctx->endpoint->path : &empty;
+            break;
+
+        case NGX_AZORA_VAR_SUBJECT:
+            s = &ctx->principal.subject;
+            break;
+
+        case NGX_AZORA_VAR_ROLES:
+            s = &ctx->principal.roles;
+            break;
+
+        default: /* NGX_AZORA_VAR_SESSION */
+            s = &ctx->principal.session;
+        }
+    }
+
+    ngx_azora_var_set(v, s->data, s->len);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_azora_var_status(const ngx_http_request_t *r)
+{
+    return r->err_status ? r->err_status : r->headers_out.status;
+}
+
+
+/* The problem's name, or the status of an error that has no name. */
+
+static ngx_int_t
+ngx_azora_var_error_type(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char           *p;
+    ngx_uint_t        status;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_azora_module);
+    status = ngx_azora_var_status(r);
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
+        ngx_azora_var_set(v, NULL, 0);
+        return NGX_OK;
+    }
+
+    if (ctx != NULL && ctx->problem.name.len) {
+        ngx_azora_var_set(v, ctx->problem.name.data, ctx->problem.name.len);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui", status) - p);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_var_log_level(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_uint_t  status;
+
+    status = ngx_azora_var_status(r);
+
+    if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_azora_var_set(v, (u_char *) "error", 5);
+
+    } else if (status >= NGX_HTTP_BAD_REQUEST) {
+        ngx_azora_var_set(v, (u_char *) "warn", 4);
+
+    } else {
+        ngx_azora_var_set(v, (u_char *) "info", 4);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_var_duration(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char           *p;
+    ngx_azora_ctx_t  *ctx;
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_azora_module);
+
+    ngx_azora_var_set(v, p,
+                      ngx_sprintf(p, "%uL", ngx_azora_trace_duration(r, ctx))
+                      - p);
+
+    return NGX_OK;
+}
+
+
+/* RFC 3339 in UTC with milliseconds; the date is formatted once a second. */
+
+static ngx_int_t
+ngx_azora_var_timestamp(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char      *p;
+    ngx_tm_t     tm;
+    ngx_time_t  *tp;
+
+    static time_t  second = -1;
+    static u_char  date[NGX_AZORA_DATE_LEN + 1];
+
+    tp = ngx_timeofday();
+
+    if (tp->sec != second) {
+        ngx_gmtime(tp->sec, &tm);
+
+        (void) ngx_sprintf(date, "%04d-%02d-%02dT%02d:%02d:%02d",
+                           tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                           tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
+        second = tp->sec;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_AZORA_TIMESTAMP_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_var_set(v, p, NGX_AZORA_TIMESTAMP_LEN);
+
+    p = ngx_cpymem(p, date, NGX_AZORA_DATE_LEN);
+    *p++ = '.';
+    *p++ = (u_char) ('0' + tp->msec / 100);
+    *p++ = (u_char) ('0' + tp->msec / 10 % 10);
+    *p++ = (u_char) ('0' + tp->msec % 10);
+    *p = 'Z';
+
+    return NGX_OK;
+}
+
+
+/* The client's network: /24 of IPv4 and /48 of IPv6 tell no single person. */
+
+static ngx_int_t
+ngx_azora_var_address(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char               *p;
+    struct sockaddr      *sa;
+#if (NGX_HAVE_INET6)
+    u_char                network[16];
+    struct sockaddr_in6  *sin6;
+#endif
+
+    p = ngx_pnalloc(r->pool, NGX_INET6_ADDRSTRLEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    sa = r->connection->sockaddr;
+
+    switch (sa->sa_family) {
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sa;
+
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            ngx_azora_var_ipv4(v, p, &sin6->sin6_addr.s6_addr[12]);
+            break;
+        }
+
+        ngx_memzero(network, sizeof(network));
+        ngx_memcpy(network, sin6->sin6_addr.s6_addr, 6);
+
+        ngx_azora_var_set(v, p, ngx_inet6_ntop(network, p,
+                                               NGX_INET6_ADDRSTRLEN));
+        break;
+#endif
+
+    case AF_INET:
+        ngx_azora_var_ipv4(v, p,
+                      (u_char *) &((struct sockaddr_in *) sa)->sin_addr);
+        break;
+
+    default:
+        ngx_azora_var_set(v, (u_char *) "unix:", sizeof("unix:") - 1);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_azora_var_ipv4(ngx_http_variable_value_t *v, u_char *p,
+    const u_char *address)
+{
+    ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui.%ui.%ui.0",
+                                        (ngx_uint_t) address[0],
+                                        (ngx_uint_t) address[1],
+                                        (ngx_uint_t) address[2])
+                            - p);
+}
+
+
+/*
+ * The path as it was sent, without its query, which may hold anything.
+ * Bytes that are no printable ASCII are escaped, so that a log line is valid
+ * UTF-8 whatever the client sends.
+ */
+
+static ngx_int_t
+ngx_azora_var_path(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char  *p, *s, *last, *end;
+
+    static const u_char  hex[] = "0123456789ABCDEF";
+
+    r = r->main;
+    s = r->unparsed_uri.data;
+    last = s + r->unparsed_uri.len;
+
+    if (s == NULL) {
+        ngx_azora_var_set(v, NULL, 0);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_AZORA_LOG_PATH_MAX);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    end = p + NGX_AZORA_LOG_PATH_MAX - 3;
+    v->data = p;
+
+    for ( /* void */ ; s < last && p <= end && *s != '?' && *s != '#'; s++) {
+
+        if (*s > 0x20 && *s < 0x7f && *s != '"' && *s != '\\') {
+            *p++ = *s;
+            continue;
+        }
+
+        *p++ = '%';
+        *p++ = hex[*s >> 4];
+        *p++ = hex[*s & 0xf];
+    }
+
+    ngx_azora_var_set(v, v->data, p - v->data);
+
+    return NGX_OK;
+}
