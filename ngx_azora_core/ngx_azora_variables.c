@@ -36,6 +36,8 @@ static ngx_int_t ngx_azora_var_error_type(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_azora_var_log_level(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_var_status_code(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_azora_var_duration(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_azora_var_timestamp(ngx_http_request_t *r,
@@ -89,6 +91,9 @@ static ngx_http_variable_t  ngx_azora_variables[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("azora_log_level"), NULL, ngx_azora_var_log_level,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("azora_status"), NULL, ngx_azora_var_status_code,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("azora_duration_ns"), NULL, ngx_azora_var_duration,
@@ -274,6 +279,25 @@ ngx_azora_var_error_type(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     }
 
     ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui", status) - p);
+
+    return NGX_OK;
+}
+
+
+/* $status is "000" when there is none, which is no JSON number. */
+
+static ngx_int_t
+ngx_azora_var_status_code(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui", ngx_azora_var_status(r)) - p);
 
     return NGX_OK;
 }
