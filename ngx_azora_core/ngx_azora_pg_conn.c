@@ -1,0 +1,808 @@
+
+/*
+ * One connection: opened, watched, written and torn down without ever
+ * blocking the event loop.
+ */
+
+
+#include "ngx_azora_pg.h"
+#include <openssl/ssl.h>
+#include <openssl/err.h>
+
+
+static void ngx_azora_pg_conn_poll(ngx_azora_pg_conn_t *conn);
+static void ngx_azora_pg_conn_ready(ngx_azora_pg_conn_t *conn);
+static void ngx_azora_pg_conn_failed(ngx_azora_pg_conn_t *conn,
+    const char *reason);
+static void ngx_azora_pg_conn_later(ngx_azora_pg_conn_t *conn,
+    ngx_msec_t min, ngx_msec_t max);
+static ngx_int_t ngx_azora_pg_conn_watch(ngx_azora_pg_conn_t *conn,
+    ngx_uint_t writing);
+static void ngx_azora_pg_conn_unwatch(ngx_azora_pg_conn_t *conn);
+static void ngx_azora_pg_conn_arm(ngx_azora_pg_conn_t *conn, ngx_msec_t ms);
+static void ngx_azora_pg_conn_disarm(ngx_azora_pg_conn_t *conn);
+static void ngx_azora_pg_conn_event_handler(ngx_event_t *ev);
+static void ngx_azora_pg_conn_timer_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_azora_pg_conn_leave(ngx_azora_pg_conn_t *conn);
+static void ngx_azora_pg_conn_read(ngx_azora_pg_conn_t *conn);
+static ngx_int_t ngx_azora_pg_conn_flush(ngx_azora_pg_conn_t *conn);
+static void ngx_azora_pg_conn_release(ngx_azora_pg_conn_t *conn);
+static ngx_int_t ngx_azora_pg_conn_prepare(ngx_azora_pg_conn_t *conn,
+    const ngx_azora_statement_t *statement);
+static void ngx_azora_pg_conn_push(ngx_azora_pg_conn_t *conn,
+    ngx_azora_pg_slot_e kind, const ngx_azora_statement_t *statement,
+    ngx_azora_op_t *op);
+static void ngx_azora_pg_conn_log(ngx_azora_pg_conn_t *conn,
+    ngx_uint_t level, const char *what, const char *reason);
+static void ngx_azora_pg_notice(void *data, const PGresult *res);
+
+
+void
+ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
+{
+    char                          name[32];
+    ngx_uint_t                    attempt;
+    ngx_azora_pg_lane_t          *lane;
+    const ngx_azora_pg_target_t  *target;
+
+    lane = conn->lane;
+
+    if (conn->timer.handler == NULL) {
+        conn->timer.handler = ngx_azora_pg_conn_timer_handler;
+        conn->timer.data = &ngx_azora_pg_nobody;
+        conn->timer.log = ngx_cycle->log;
+        conn->timer.cancelable = 1;
+    }
+
+    if (ngx_azora_breaker_enter(NGX_AZORA_DEPENDENCY_POSTGRES) != NGX_OK) {
+
+        if (lane->connected == 0) {
+            ngx_azora_pg_lane_fail(lane, "PostgreSQL is down");
+        }
+
+        ngx_azora_pg_conn_later(conn, NGX_AZORA_PG_PROBE_MS / 2,
+                                NGX_AZORA_PG_PROBE_MS);
+        return;
+    }
+
+    conn->replica = (lane->replicas && !conn->fallback);
+    attempt = conn->attempts;
+
+    if (conn->replica) {
+        target = lane->replicas;
+        attempt += conn->index + ngx_worker;
+
+    } else {
+        target = lane->primary;
+    }
+
+    *ngx_snprintf((u_char *) name, sizeof(name) - 1, "azora/%s",
+                  lane->name) = '\0';
+
+    conn->pg = ngx_azora_pg_start(target, name, lane->timeout, attempt);
+    conn->state = NGX_AZORA_PG_CONNECTING;
+
+    if (conn->pg == NULL) {
+        ngx_azora_pg_conn_failed(conn, "out of memory");
+        return;
+    }
+
+    (void) PQsetNoticeReceiver(conn->pg, ngx_azora_pg_notice, conn);
+
+    if (PQstatus(conn->pg) == CONNECTION_BAD
+        || PQsetnonblocking(conn->pg, 1) != 0
+        || ngx_azora_pg_conn_watch(conn, 1) != NGX_OK)
+    {
+        ngx_azora_pg_conn_failed(conn, NULL);
+        return;
+    }
+
+    ngx_azora_pg_conn_arm(conn, target->connect_timeout);
+}
+
+
+/*
+ * libpq may close its socket and open another in any step, even with the
+ * same number: so nothing is watched while it works.
+ */
+
+static void
+ngx_azora_pg_conn_poll(ngx_azora_pg_conn_t *conn)
+{
+    ngx_uint_t                 writing;
+    PostgresPollingStatusType  status;
+
+    ngx_azora_pg_conn_unwatch(conn);
+
+    status = PQconnectPoll(conn->pg);
+
+    /* what libpq leaves there NGINX would take for an error of its own */
+    ERR_clear_error();
+
+    switch (status) {
+
+    case PGRES_POLLING_OK:
+        ngx_azora_pg_conn_ready(conn);
+        return;
+
+    case PGRES_POLLING_READING:
+        writing = 0;
+        break;
+
+    case PGRES_POLLING_WRITING:
+        writing = 1;
+        break;
+
+    default:
+        ngx_azora_pg_conn_failed(conn, NULL);
+        return;
+    }
+
+    if (ngx_azora_pg_conn_watch(conn, writing) != NGX_OK) {
+        ngx_azora_pg_conn_failed(conn, "cannot be watched");
+    }
+}
+
+
+static void
+ngx_azora_pg_conn_ready(ngx_azora_pg_conn_t *conn)
+{
+    ngx_azora_pg_lane_t  *lane;
+
+    lane = conn->lane;
+
+    if (PQenterPipelineMode(conn->pg) != 1
+        || ngx_azora_pg_conn_watch(conn, 0) != NGX_OK)
+    {
+        ngx_azora_pg_conn_failed(conn, "cannot be used");
+        return;
+    }
+
+    ngx_azora_pg_conn_disarm(conn);
+    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_POSTGRES, 1);
+
+    conn->state = NGX_AZORA_PG_READY;
+    lane->connected++;
+
+    if (lane->down) {
+        lane->down = 0;
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "azora: the %s lane is connected to PostgreSQL again",
+                      lane->name);
+    }
+
+    if (lane->replicas && !conn->replica) {
+        ngx_azora_pg_conn_arm(conn, NGX_AZORA_PG_FALLBACK_MS);
+    }
+
+    ngx_azora_pg_lane_wake(lane);
+}
+
+
+static void
+ngx_azora_pg_conn_failed(ngx_azora_pg_conn_t *conn, const char *reason)
+{
+    ngx_uint_t            shift;
+    ngx_msec_t            max;
+    ngx_azora_pg_lane_t  *lane;
+
+    lane = conn->lane;
+
+    ngx_azora_pg_conn_log(conn, lane->down ? NGX_LOG_INFO : NGX_LOG_ERR,
+                          "cannot connect", reason);
+
+    /* the replicas' absence says nothing of the primary */
+
+    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_POSTGRES, conn->replica);
+
+    ngx_azora_pg_conn_release(conn);
+
+    if (conn->replica) {
+        conn->fallback = 1;
+        ngx_azora_pg_conn_later(conn, 1, NGX_AZORA_PG_BACKOFF_MIN_MS);
+        return;
+    }
+
+    lane->down = 1;
+    conn->fallback = 0;
+
+    if (lane->connected == 0
+        && ngx_azora_breaker_state(NGX_AZORA_DEPENDENCY_POSTGRES) != 0)
+    {
+        ngx_azora_pg_lane_fail(lane, "PostgreSQL is down");
+    }
+
+    shift = ngx_min(conn->attempts, 8);
+    max = ngx_min(NGX_AZORA_PG_BACKOFF_MIN_MS << shift,
+                  NGX_AZORA_PG_BACKOFF_MAX_MS);
+    conn->attempts++;
+
+    ngx_azora_pg_conn_later(conn, 1, max);
+}
+
+
+/* Full jitter: the clients of a restarted server do not come all at once. */
+
+static void
+ngx_azora_pg_conn_later(ngx_azora_pg_conn_t *conn, ngx_msec_t min,
+    ngx_msec_t max)
+{
+    if (ngx_exiting && ngx_queue_empty(&conn->lane->waiting)) {
+        conn->parked = 1;
+        return;
+    }
+
+    ngx_azora_pg_conn_arm(conn, min + ngx_random() % (max - min + 1));
+}
+
+
+/*
+ * Level-triggered: libpq reads as much as it has room for, not all there is,
+ * and an edge-triggered event would not come again for the rest.
+ */
+
+static ngx_int_t
+ngx_azora_pg_conn_watch(ngx_azora_pg_conn_t *conn, ngx_uint_t writing)
+{
+    ngx_socket_t       fd;
+    ngx_connection_t  *c;
+
+    fd = PQsocket(conn->pg);
+    if (fd == (ngx_socket_t) -1) {
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(fd, ngx_cycle->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = conn;
+    c->idle = 1;
+    c->log = ngx_cycle->log;
+    c->read->log = c->log;
+    c->write->log = c->log;
+    c->read->handler = ngx_azora_pg_conn_event_handler;
+    c->write->handler = ngx_azora_pg_conn_event_handler;
+    c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
+
+    conn->connection = c;
+
+    return writing
+           ? ngx_add_event(c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT)
+           : ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT);
+}
+
+
+static void
+ngx_azora_pg_conn_unwatch(ngx_azora_pg_conn_t *conn)
+{
+    ngx_uint_t         flags;
+    ngx_connection_t  *c;
+
+    c = conn->connection;
+
+    if (c == NULL) {
+        return;
+    }
+
+    conn->connection = NULL;
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    /* libpq closes the socket of a broken connection by itself */
+
+    flags = (PQsocket(conn->pg) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
+    if (c->read->active) {
+        ngx_del_event(c->read, NGX_READ_EVENT, flags);
+    }
+
+    if (c->write->active) {
+        ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
+    }
+
+    c->read->closed = 1;
+    c->write->closed = 1;
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+}
+
+
+static void
+ngx_azora_pg_conn_arm(ngx_azora_pg_conn_t *conn, ngx_msec_t ms)
+{
+    ngx_azora_pg_conn_disarm(conn);
+    ngx_add_timer(&conn->timer, ms);
+}
+
+
+static void
+ngx_azora_pg_conn_disarm(ngx_azora_pg_conn_t *conn)
+{
+    if (conn->timer.timer_set) {
+        ngx_del_timer(&conn->timer);
+    }
+}
+
+
+static void
+ngx_azora_pg_conn_event_handler(ngx_event_t *ev)
+{
+    ngx_connection_t     *c;
+    ngx_azora_pg_conn_t  *conn;
+
+    c = ev->data;
+    conn = c->data;
+
+    if (c->close && ngx_azora_pg_conn_leave(conn)) {
+        return;
+    }
+
+    if (conn->state == NGX_AZORA_PG_CONNECTING) {
+        ngx_azora_pg_conn_poll(conn);
+        return;
+    }
+
+    if (ev->write) {
+
+        if (ngx_azora_pg_conn_flush(conn) != NGX_OK) {
+            ngx_azora_pg_conn_lost(conn, NULL);
+        }
+
+        return;
+    }
+
+    ngx_azora_pg_conn_read(conn);
+}
+
+
+/*
+ * NGINX asks all idle connections of a leaving worker to close, and later,
+ * when worker_shutdown_timeout has passed, all there are.
+ */
+
+static ngx_uint_t
+ngx_azora_pg_conn_leave(ngx_azora_pg_conn_t *conn)
+{
+    ngx_connection_t  *c;
+
+    c = conn->connection;
+    c->close = 0;
+
+    if (c->error) {
+
+        if (conn->state == NGX_AZORA_PG_READY) {
+            ngx_azora_pg_conn_lost(conn, "the worker process leaves");
+
+        } else {
+            ngx_azora_pg_conn_release(conn);
+            conn->parked = 1;
+        }
+
+        return 1;
+    }
+
+    if (conn->state == NGX_AZORA_PG_READY) {
+        ngx_azora_pg_conn_idle(conn);
+
+    } else if (ngx_queue_empty(&conn->lane->waiting)) {
+        ngx_azora_pg_conn_release(conn);
+        conn->parked = 1;
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_azora_pg_conn_read(ngx_azora_pg_conn_t *conn)
+{
+    SSL  *ssl;
+
+    do {
+        if (PQconsumeInput(conn->pg) != 1
+            || ngx_azora_pg_results(conn) != NGX_OK)
+        {
+            ngx_azora_pg_conn_lost(conn, NULL);
+            return;
+        }
+
+        /* bytes inside OpenSSL do not make the socket readable */
+
+        ssl = PQsslInUse(conn->pg) ? PQsslStruct(conn->pg, "OpenSSL") : NULL;
+
+    } while (ssl && SSL_pending(ssl) > 0);
+
+    /* what is left of an output that was too long for the socket */
+
+    if (conn->connection->write->active
+        && ngx_azora_pg_conn_flush(conn) != NGX_OK)
+    {
+        ngx_azora_pg_conn_lost(conn, NULL);
+        return;
+    }
+
+    if (!ngx_queue_empty(&conn->lane->waiting)) {
+        ngx_azora_pg_lane_wake(conn->lane);
+    }
+
+    ngx_azora_pg_conn_idle(conn);
+}
+
+
+void
+ngx_azora_pg_conn_idle(ngx_azora_pg_conn_t *conn)
+{
+    if (ngx_azora_pg_used(conn)) {
+        return;
+    }
+
+    if (ngx_exiting) {
+
+        if (ngx_queue_empty(&conn->lane->waiting)) {
+            conn->lane->connected--;
+            ngx_azora_pg_conn_release(conn);
+            conn->parked = 1;
+        }
+
+        return;
+    }
+
+    if (conn->closing) {
+        conn->lane->connected--;
+        ngx_azora_pg_conn_release(conn);
+        ngx_azora_pg_conn_later(conn, 1, NGX_AZORA_PG_BACKOFF_MIN_MS);
+    }
+}
+
+
+/*
+ * Reads go to another connection, once: they changed nothing.  What happened
+ * to a write nobody knows, so its asker is told just that.
+ */
+
+void
+ngx_azora_pg_conn_lost(ngx_azora_pg_conn_t *conn, const char *reason)
+{
+    ngx_uint_t            i;
+    ngx_azora_op_t       *op;
+    ngx_azora_pg_lane_t  *lane;
+
+    lane = conn->lane;
+
+    ngx_azora_pg_conn_log(conn, lane->down ? NGX_LOG_INFO : NGX_LOG_ERR,
+                          "lost a connection", reason);
+
+    lane->down = 1;
+    lane->connected--;
+
+    for (i = conn->tail; i != conn->head; /* void */ ) {
+        op = conn->slots[--i & conn->mask].op;
+
+        if (op == NULL) {
+            continue;
+        }
+
+        if (op->retried) {
+            ngx_azora_pg_finish_later(op, NGX_AZORA_OP_LOST,
+                                      "the connection was lost twice");
+            continue;
+        }
+
+        op->retried = 1;
+        ngx_azora_pg_lane_again(lane, op);
+    }
+
+    for (i = 0; i < conn->nops; i++) {
+        if (conn->ops[i]) {
+            ngx_azora_pg_finish_later(conn->ops[i], NGX_AZORA_OP_LOST,
+                                      "the connection was lost");
+        }
+    }
+
+    if (conn->proven) {
+        conn->attempts = 0;
+    }
+
+    ngx_azora_pg_conn_release(conn);
+
+    ngx_azora_pg_conn_later(conn, 1, NGX_AZORA_PG_BACKOFF_MIN_MS
+                                     << ngx_min(conn->attempts++, 6));
+}
+
+
+/* Frees all that belongs to the connection; operations must have left it. */
+
+static void
+ngx_azora_pg_conn_release(ngx_azora_pg_conn_t *conn)
+{
+    ngx_azora_pg_conn_disarm(conn);
+    ngx_azora_pg_conn_unwatch(conn);
+
+    PQclear(conn->error);
+    PQclear(conn->result);
+    PQfinish(conn->pg);
+    ERR_clear_error();
+
+    conn->pg = NULL;
+    conn->error = NULL;
+    conn->result = NULL;
+    conn->state = NGX_AZORA_PG_CLOSED;
+    conn->head = 0;
+    conn->tail = 0;
+    conn->inflight = 0;
+    conn->unsynced = 0;
+    conn->nops = 0;
+    conn->overdue = 0;
+    conn->closing = 0;
+    conn->broken = 0;
+    conn->proven = 0;
+
+    ngx_memzero(conn->prepared,
+                conn->nstatements * sizeof(ngx_azora_pg_prepared_t));
+}
+
+
+void
+ngx_azora_pg_conn_free(ngx_azora_pg_conn_t *conn)
+{
+    ngx_azora_pg_conn_release(conn);
+}
+
+
+void
+ngx_azora_pg_conn_overdue(ngx_azora_pg_conn_t *conn)
+{
+    if (!conn->overdue) {
+        conn->overdue = 1;
+        ngx_azora_pg_conn_arm(conn, NGX_AZORA_PG_GRACE_MS);
+    }
+}
+
+
+void
+ngx_azora_pg_conn_alive(ngx_azora_pg_conn_t *conn)
+{
+    conn->proven = 1;
+
+    if (conn->overdue) {
+        conn->overdue = 0;
+
+        if (conn->lane->replicas && !conn->replica) {
+            ngx_azora_pg_conn_arm(conn, NGX_AZORA_PG_FALLBACK_MS);
+
+        } else {
+            ngx_azora_pg_conn_disarm(conn);
+        }
+    }
+}
+
+
+static void
+ngx_azora_pg_conn_timer_handler(ngx_event_t *ev)
+{
+    ngx_azora_pg_conn_t  *conn;
+
+    conn = ngx_queue_data(ev, ngx_azora_pg_conn_t, timer);
+
+    switch (conn->state) {
+
+    case NGX_AZORA_PG_CLOSED:
+
+        if (ngx_exiting && ngx_queue_empty(&conn->lane->waiting)) {
+            conn->parked = 1;
+            break;
+        }
+
+        ngx_azora_pg_conn_open(conn);
+        break;
+
+    case NGX_AZORA_PG_CONNECTING:
+        ngx_azora_pg_conn_failed(conn, "no answer in time");
+        break;
+
+    case NGX_AZORA_PG_READY:
+
+        if (conn->overdue) {
+            ngx_azora_pg_conn_lost(conn, "no answer in time");
+            break;
+        }
+
+        /* reads have been on the primary long enough: try a replica */
+
+        conn->fallback = 0;
+        conn->closing = 1;
+        ngx_azora_pg_conn_idle(conn);
+        break;
+    }
+}
+
+
+ngx_int_t
+ngx_azora_pg_conn_send(ngx_azora_pg_conn_t *conn,
+    const ngx_azora_statement_t *statement, const char *const *params,
+    ngx_azora_op_t *op)
+{
+    if (!conn->prepared[statement->index].ready
+        && ngx_azora_pg_conn_prepare(conn, statement) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (PQsendQueryPrepared(conn->pg, conn->prepared[statement->index].name,
+                            (int) statement->nparams, params, NULL, NULL, 0)
+        != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_pg_conn_push(conn, NGX_AZORA_PG_SLOT_QUERY, statement, op);
+
+    conn->inflight++;
+    conn->unsynced++;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_azora_pg_conn_prepare(ngx_azora_pg_conn_t *conn,
+    const ngx_azora_statement_t *statement)
+{
+    ngx_azora_pg_prepared_t  *p;
+
+    p = &conn->prepared[statement->index];
+
+    if (p->number == UINT16_MAX) {
+        return NGX_ERROR;
+    }
+
+    p->number++;
+    *ngx_snprintf((u_char *) p->name, sizeof(p->name) - 1, "s%ui.%ui",
+                  statement->index, (ngx_uint_t) p->number) = '\0';
+
+    if (PQsendPrepare(conn->pg, p->name, (char *) statement->sql.data,
+                      (int) statement->nparams, NULL)
+        != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_pg_conn_push(conn, NGX_AZORA_PG_SLOT_PREPARE, statement, NULL);
+    p->ready = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_azora_pg_conn_push(ngx_azora_pg_conn_t *conn, ngx_azora_pg_slot_e kind,
+    const ngx_azora_statement_t *statement, ngx_azora_op_t *op)
+{
+    ngx_azora_pg_slot_t  *slot;
+
+    slot = &conn->slots[conn->tail++ & conn->mask];
+
+    slot->kind = kind;
+    slot->answered = 0;
+    slot->statement = statement;
+    slot->op = op;
+
+    if (op) {
+        op->conn = conn;
+        op->home = &slot->op;
+    }
+}
+
+
+ngx_int_t
+ngx_azora_pg_conn_sync(ngx_azora_pg_conn_t *conn)
+{
+    if (PQpipelineSync(conn->pg) != 1) {
+        return NGX_ERROR;
+    }
+
+    conn->unsynced = 0;
+    ngx_azora_pg_conn_push(conn, NGX_AZORA_PG_SLOT_SYNC, NULL, NULL);
+
+    return ngx_azora_pg_conn_flush(conn);
+}
+
+
+static ngx_int_t
+ngx_azora_pg_conn_flush(ngx_azora_pg_conn_t *conn)
+{
+    int           rc;
+    ngx_event_t  *rev, *wev;
+
+    rev = conn->connection->read;
+    wev = conn->connection->write;
+
+    rc = PQflush(conn->pg);
+
+    if (rc < 0) {
+        return NGX_ERROR;
+    }
+
+    if (rc == 1 && !wev->active) {
+        if (ngx_add_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (rc == 0 && wev->active) {
+        if (ngx_del_event(wev, NGX_WRITE_EVENT, 0) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    /* libpq reads when it cannot write: no event will tell of those bytes */
+
+    if (!PQisBusy(conn->pg) && !rev->posted) {
+        ngx_post_event(rev, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * libpq's messages name the host and the user, never the password; line ends
+ * would break the log.
+ */
+
+static void
+ngx_azora_pg_conn_log(ngx_azora_pg_conn_t *conn, ngx_uint_t level,
+    const char *what, const char *reason)
+{
+    u_char  text[512], *p;
+
+    if (reason == NULL && conn->pg) {
+        reason = PQerrorMessage(conn->pg);
+    }
+
+    if (reason == NULL || *reason == '\0') {
+        reason = "closed by the server";
+    }
+
+    p = ngx_cpystrn(text, (u_char *) reason, sizeof(text));
+
+    while (p > text && (p[-1] == '\n' || p[-1] == ' ')) {
+        *--p = '\0';
+    }
+
+    while (p-- > text) {
+        if (*p < ' ') {
+            *p = ' ';
+        }
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0,
+                  "azora: the %s lane %s to PostgreSQL%s: %s",
+                  conn->lane->name, what,
+                  conn->replica ? " (replica)" : "", text);
+}
+
+
+static void
+ngx_azora_pg_notice(void *data, const PGresult *res)
+{
+    const char           *state, *message;
+    ngx_azora_pg_conn_t  *conn;
+
+    conn = data;
+    state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+    ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                  "azora: PostgreSQL says on the %s lane: %s %s",
+                  conn->lane->name, state ? state : "",
+                  message ? message : "");
+}
