@@ -1,6 +1,5 @@
-# Everything is done by the scripts; this names it.
-
-export PORT DATA LISTEN WORKERS BUILD NGINX NGINX_SRC SANITIZE TESTS DESTDIR
+# Everything is done by the scripts; this names it.  Variables given to make
+# reach them through the environment.
 
 .PHONY: help run up down stop test build lint bench install clean
 
