@@ -1,0 +1,319 @@
+
+/*
+ * What the files of the auth module share among themselves.
+ */
+
+
+#ifndef _NGX_HTTP_AZORA_AUTH_H_INCLUDED_
+#define _NGX_HTTP_AZORA_AUTH_H_INCLUDED_
+
+
+#include "ngx_azora.h"
+#include <ngx_thread_pool.h>
+#include <openssl/evp.h>
+
+
+#define NGX_HTTP_AZORA_AUTH_TOKEN_MAX     4096  /* bytes of a compact JWS */
+#define NGX_HTTP_AZORA_AUTH_KEYS_MAX      16    /* in the key ring */
+#define NGX_HTTP_AZORA_AUTH_KID_LEN       43    /* base64url of a SHA-256 */
+#define NGX_HTTP_AZORA_AUTH_HASH_LEN      32
+
+#define NGX_HTTP_AZORA_AUTH_PASSWORD_MAX  1024  /* bytes, never truncated */
+#define NGX_HTTP_AZORA_AUTH_PHC_MAX       160   /* "$azp$<id>$argon2id$..." */
+#define NGX_HTTP_AZORA_AUTH_PEPPERS_MAX   8
+#define NGX_HTTP_AZORA_AUTH_PEPPER_ID_LEN 8     /* hex digits */
+
+
+/*
+ * The life of a signing key: published before it signs (next), signing
+ * (active), still trusted until its last token has expired (retired).
+ */
+typedef enum {
+    NGX_HTTP_AZORA_AUTH_KEY_NEXT = 0,
+    NGX_HTTP_AZORA_AUTH_KEY_ACTIVE,
+    NGX_HTTP_AZORA_AUTH_KEY_RETIRED
+} ngx_http_azora_auth_key_state_e;
+
+
+/* One P-256 key; whoever names its kid gets ES256 and nothing else. */
+
+typedef struct {
+    ngx_str_t                  kid;
+    ngx_str_t                  x;         /* base64url of the point */
+    ngx_str_t                  y;
+    ngx_str_t                  pem;       /* private half, or empty */
+    EVP_PKEY                  *pkey;
+    EVP_PKEY_CTX              *verify;    /* initialized for verification */
+    ngx_http_azora_auth_key_state_e  state;
+} ngx_http_azora_auth_key_t;
+
+
+typedef struct {
+    ngx_http_azora_auth_key_t  keys[NGX_HTTP_AZORA_AUTH_KEYS_MAX];
+    ngx_uint_t                 nkeys;
+    ngx_http_azora_auth_key_t *active;    /* signs; NULL: nobody logs in */
+    EVP_MD                    *sha256;    /* fetched once */
+    EVP_MD_CTX                *digest;    /* of this process */
+    uint64_t                   id;        /* fingerprint of keys, issuer and
+                                             audience */
+    ngx_str_t                  jwks;      /* RFC 7517 document */
+    ngx_str_t                  etag;
+} ngx_http_azora_auth_ring_t;
+
+
+/* What a token must say beside a good signature. */
+
+typedef struct {
+    ngx_str_t                  issuer;
+    ngx_str_t                  audience;
+    time_t                     leeway;    /* seconds */
+} ngx_http_azora_auth_expect_t;
+
+
+/* Scratch memory of one verification; the strings point into it. */
+
+typedef struct {
+    ngx_azora_principal_t      principal;
+    ngx_str_t                  typ;
+    ngx_str_t                  payload;
+    const char                *reason;    /* of a refusal, static */
+    u_char                     decoded[NGX_HTTP_AZORA_AUTH_TOKEN_MAX];
+    u_char                     text[NGX_HTTP_AZORA_AUTH_TOKEN_MAX];
+} ngx_http_azora_auth_jwt_t;
+
+
+/* Peppers: HMAC keys kept outside the database, the first one is used. */
+
+typedef struct {
+    u_char                     id[NGX_HTTP_AZORA_AUTH_PEPPER_ID_LEN];
+    u_char                     key[32];
+} ngx_http_azora_auth_pepper_t;
+
+typedef struct {
+    ngx_http_azora_auth_pepper_t  peppers[NGX_HTTP_AZORA_AUTH_PEPPERS_MAX];
+    ngx_uint_t                    npeppers;
+    char                          dummy[NGX_HTTP_AZORA_AUTH_PHC_MAX];
+} ngx_http_azora_auth_peppers_t;
+
+
+/* Passwords that everybody tries first, as keyed 64-bit hashes. */
+
+typedef struct {
+    uint64_t                  *slots;     /* 0 is an empty slot */
+    ngx_uint_t                 mask;
+    ngx_uint_t                 count;
+    u_char                     key[16];
+} ngx_http_azora_auth_common_t;
+
+
+/* Verified tokens in shared memory */
+
+typedef struct ngx_http_azora_auth_cache_s  ngx_http_azora_auth_cache_t;
+
+
+#define NGX_HTTP_AZORA_AUTH_OFF       0
+#define NGX_HTTP_AZORA_AUTH_OPTIONAL  1
+#define NGX_HTTP_AZORA_AUTH_REQUIRED  2
+
+typedef struct {
+    ngx_uint_t                 mode;
+    ngx_str_t                  scope;     /* blank-separated, all needed */
+} ngx_http_azora_auth_loc_conf_t;
+
+
+typedef struct {
+    ngx_str_t                      key_dir;
+    ngx_str_t                      pepper_file;
+    ngx_str_t                      common_file;
+    ngx_str_t                      pool_name;
+    ngx_int_t                      pool_threads;
+    ngx_int_t                      pool_queue;
+    time_t                         lifetime;     /* of a token, seconds */
+    size_t                         cache_size;   /* bytes, 0: no cache */
+    ngx_http_azora_auth_expect_t   expect;
+
+    ngx_http_azora_auth_ring_t     ring;
+    ngx_http_azora_auth_peppers_t *peppers;
+    ngx_http_azora_auth_common_t   common;
+    ngx_http_azora_auth_cache_t   *cache;
+    ngx_thread_pool_t             *pool;
+    ngx_uint_t                     pool_own;     /* nobody else's work there */
+    const ngx_azora_statement_t   *credential;
+    ngx_uint_t                     sessions;     /* generation */
+    ngx_uint_t                     metric_cached;
+    ngx_uint_t                     metric_verified;
+    ngx_uint_t                     metric_refused;
+    ngx_uint_t                     metric_hashed;
+    ngx_uint_t                     metric_busy;
+    ngx_uint_t                     metric_waiting;
+} ngx_http_azora_auth_main_conf_t;
+
+
+/* ngx_http_azora_auth_routes.c */
+extern const ngx_azora_row_t  ngx_http_azora_auth_rows[];
+
+/* ngx_http_azora_auth_module.c */
+extern ngx_module_t  ngx_http_azora_auth_module;
+
+/* ngx_http_azora_auth_stage.c */
+ngx_int_t ngx_http_azora_auth_stage(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
+
+/*
+ * ngx_http_azora_auth_keys.c: reads every *.pem of conf->key_dir; when there
+ * is none and create is set, makes the first one.  NGX_ERROR is logged.
+ */
+ngx_int_t ngx_http_azora_auth_keys_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf, ngx_uint_t create);
+/* Takes pkey over (freed on failure); pem may be empty. */
+ngx_int_t ngx_http_azora_auth_ring_add(ngx_http_azora_auth_ring_t *ring,
+    ngx_pool_t *pool, EVP_PKEY *pkey, ngx_str_t *pem,
+    ngx_http_azora_auth_key_state_e state);
+ngx_int_t ngx_http_azora_auth_ring_init(ngx_http_azora_auth_ring_t *ring);
+void ngx_http_azora_auth_ring_free(void *data);
+ngx_int_t ngx_http_azora_auth_jwks_handler(ngx_http_request_t *r);
+
+/*
+ * ngx_http_azora_auth_files.c: a small secret file that only its owner may
+ * read, into memory of pool.  NGX_DECLINED: there is no such file; NGX_ERROR
+ * is logged.
+ */
+ngx_int_t ngx_http_azora_auth_read_secret(ngx_pool_t *pool, ngx_log_t *log,
+    u_char *path, size_t max, ngx_str_t *out);
+/* Writes data to path at once or not at all, mode 0600. */
+ngx_int_t ngx_http_azora_auth_write_secret(ngx_pool_t *pool, ngx_log_t *log,
+    ngx_str_t *dir, ngx_str_t *name, ngx_str_t *data);
+
+
+/*
+ * ngx_http_azora_auth_jwt.c, RFC 7515, 7519, 9068.  jws_open checks form and
+ * signature, jwt_verify also type and claims against now (Unix seconds).
+ * NGX_OK, or NGX_DECLINED with jwt->reason, or NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
+    const ngx_str_t *token, ngx_http_azora_auth_jwt_t *jwt);
+ngx_int_t ngx_http_azora_auth_jwt_verify(ngx_http_azora_auth_ring_t *ring,
+    const ngx_http_azora_auth_expect_t *expect, const ngx_str_t *token,
+    time_t now, ngx_http_azora_auth_jwt_t *jwt);
+/* ngx_http_azora_auth_claims.c; overwrites jwt->typ's memory */
+ngx_int_t ngx_http_azora_auth_claims(json_t *root,
+    const ngx_http_azora_auth_expect_t *expect, time_t now,
+    ngx_http_azora_auth_jwt_t *jwt);
+/* Gives the reason; returns NGX_DECLINED. */
+ngx_int_t ngx_http_azora_auth_refuse(ngx_http_azora_auth_jwt_t *jwt,
+    const char *reason);
+/* SHA-256 of data into out; NGX_ERROR when the library fails */
+ngx_int_t ngx_http_azora_auth_digest(ngx_http_azora_auth_ring_t *ring,
+    const u_char *data, size_t len, u_char *out);
+
+/*
+ * ngx_http_azora_auth_sign.c: an access token in memory of r->pool for the
+ * JSON object that identity.login answered.  NGX_ERROR is logged.
+ */
+ngx_int_t ngx_http_azora_auth_sign(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf, ngx_str_t *grant,
+    ngx_str_t *token);
+
+
+/* ngx_http_azora_auth_cache.c */
+ngx_int_t ngx_http_azora_auth_cache_add(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
+/*
+ * Looks for the token with this SHA-256.  NGX_OK: the principal's strings are
+ * in pool; NGX_DECLINED: not there, expired or of another epoch.
+ */
+ngx_int_t ngx_http_azora_auth_cache_get(ngx_http_azora_auth_cache_t *cache,
+    const u_char *hash, uint64_t ring, uint64_t generation, time_t now,
+    ngx_pool_t *pool, ngx_azora_principal_t *principal);
+void ngx_http_azora_auth_cache_put(ngx_http_azora_auth_cache_t *cache,
+    const u_char *hash, uint64_t ring, uint64_t generation, time_t now,
+    const ngx_azora_principal_t *principal);
+
+
+/*
+ * ngx_http_azora_auth_password.c: argon2id (RFC 9106) over an HMAC-SHA-256
+ * with the pepper.  Called from threads: nothing of NGINX in there.
+ */
+typedef enum {
+    NGX_HTTP_AZORA_AUTH_PASSWORD_OK = 0,
+    NGX_HTTP_AZORA_AUTH_PASSWORD_REHASH,   /* right, but stored by old rules */
+    NGX_HTTP_AZORA_AUTH_PASSWORD_BAD,
+    NGX_HTTP_AZORA_AUTH_PASSWORD_BUSY,     /* waited too long for a thread */
+    NGX_HTTP_AZORA_AUTH_PASSWORD_FAILED    /* no memory, unknown pepper, ... */
+} ngx_http_azora_auth_password_e;
+
+/* out holds PHC_MAX bytes and gets a C string */
+ngx_http_azora_auth_password_e ngx_http_azora_auth_password_hash(
+    const ngx_http_azora_auth_peppers_t *peppers, const u_char *password,
+    size_t len, char *out);
+ngx_http_azora_auth_password_e ngx_http_azora_auth_password_verify(
+    const ngx_http_azora_auth_peppers_t *peppers, const char *stored,
+    const u_char *password, size_t len);
+/*
+ * text: one pepper a line, 64 hex digits.  NGX_ERROR and *reason when that
+ * is not so.  Also makes the dummy for unknown accounts.
+ */
+ngx_int_t ngx_http_azora_auth_peppers_parse(
+    ngx_http_azora_auth_peppers_t *peppers, const ngx_str_t *text,
+    const char **reason);
+
+/* ngx_http_azora_auth_common.c */
+ngx_int_t ngx_http_azora_auth_common_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_common_t *common, ngx_str_t *file);
+/*
+ * Whether a password is among the first that a thief tries: in the list, a
+ * simple pattern, or made of the words (e-mail, name).  NULL: fine, otherwise
+ * a static sentence.
+ */
+const char *ngx_http_azora_auth_common_check(
+    const ngx_http_azora_auth_common_t *common, const ngx_str_t *password,
+    const ngx_str_t *words, ngx_uint_t nwords);
+
+
+/* ngx_http_azora_auth_hash.c: jobs for the thread pool */
+
+typedef struct ngx_http_azora_auth_job_s  ngx_http_azora_auth_job_t;
+
+struct ngx_http_azora_auth_job_s {
+    ngx_queue_t                      queue;
+    ngx_thread_task_t                task;
+    ngx_event_t                      deadline;
+    ngx_http_request_t              *request;   /* NULL: the client left */
+    const ngx_http_azora_auth_peppers_t *peppers;
+    ngx_http_azora_auth_main_conf_t *conf;
+    ngx_http_azora_auth_password_e   result;
+    unsigned                         verify:1;
+    unsigned                         running:1;
+    size_t                           len;
+    char                             stored[NGX_HTTP_AZORA_AUTH_PHC_MAX];
+    char                             made[NGX_HTTP_AZORA_AUTH_PHC_MAX];
+    u_char                           password[NGX_HTTP_AZORA_AUTH_PASSWORD_MAX];
+};
+
+/* The request's own state between two entries of its prepare step. */
+
+typedef struct {
+    ngx_uint_t                       state;
+    ngx_azora_op_t                  *op;
+    ngx_http_azora_auth_job_t       *job;
+    ngx_http_azora_auth_password_e   result;
+    ngx_str_t                        made;      /* PHC string in r->pool */
+    ngx_uint_t                       wait;      /* seconds, of a lockout */
+    unsigned                         failed:1;  /* problem already given */
+    ngx_int_t                        status;
+} ngx_http_azora_auth_ctx_t;
+
+/*
+ * Queues a job for the request; stored NULL hashes, otherwise verifies.
+ * NGX_AGAIN: the request will be resumed with actx->result; NGX_BUSY: the
+ * queue is full; NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_azora_auth_hash(ngx_http_request_t *r,
+    ngx_http_azora_auth_ctx_t *actx, const ngx_str_t *password,
+    const char *stored);
+/* The client left. */
+void ngx_http_azora_auth_hash_forget(ngx_http_azora_auth_ctx_t *actx);
+
+
+#endif /* _NGX_HTTP_AZORA_AUTH_H_INCLUDED_ */

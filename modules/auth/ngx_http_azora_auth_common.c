@@ -1,0 +1,326 @@
+
+/*
+ * Passwords that a thief tries first: a list of the commonest ones from a
+ * file, simple patterns, and what is known of the person.
+ */
+
+
+#include "ngx_http_azora_auth.h"
+#include <sodium.h>
+
+
+#define NGX_HTTP_AZORA_AUTH_LIST_MAX   (4 * 1024 * 1024)  /* bytes */
+#define NGX_HTTP_AZORA_AUTH_WORD_MIN   4
+#define NGX_HTTP_AZORA_AUTH_LINE_MAX   64
+
+
+static ngx_int_t ngx_http_azora_auth_common_read(ngx_conf_t *cf,
+    ngx_str_t *file, ngx_str_t *text);
+static void ngx_http_azora_auth_common_add(
+    ngx_http_azora_auth_common_t *common, u_char *line, size_t len);
+static ngx_uint_t ngx_http_azora_auth_common_has(
+    const ngx_http_azora_auth_common_t *common, const u_char *text,
+    size_t len);
+static ngx_uint_t ngx_http_azora_auth_pattern(const u_char *s, size_t len);
+static size_t ngx_http_azora_auth_without(u_char *s, size_t len,
+    const u_char *word, size_t n);
+
+
+ngx_int_t
+ngx_http_azora_auth_common_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_common_t *common, ngx_str_t *file)
+{
+    u_char      *p, *end, *line;
+    ngx_str_t    text;
+    ngx_uint_t   lines, size;
+
+    if (file->len == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_azora_auth_common_read(cf, file, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    lines = 1;
+    end = text.data + text.len;
+
+    for (p = text.data; p < end; p++) {
+        lines += (*p == '\n');
+    }
+
+    for (size = 64; size < 2 * lines; size *= 2) { /* void */ }
+
+    common->slots = ngx_pcalloc(cf->pool, size * sizeof(uint64_t));
+    if (common->slots == NULL) {
+        return NGX_ERROR;
+    }
+
+    common->mask = size - 1;
+    randombytes_buf(common->key, sizeof(common->key));
+
+    for (p = text.data; p < end; p++) {
+        line = p;
+
+        while (p < end && *p != '\n') {
+            p++;
+        }
+
+        if (line[0] != '#') {
+            ngx_http_azora_auth_common_add(common, line, p - line);
+        }
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, cf->log, 0,
+                  "azora: %ui common passwords from \"%V\"", common->count,
+                  file);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_common_read(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_str_t *text)
+{
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_file_info_t  info;
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "cannot open \"%V\"", file);
+        return NGX_ERROR;
+    }
+
+    n = -1;
+
+    if (ngx_fd_info(fd, &info) == NGX_FILE_ERROR || !ngx_is_file(&info)
+        || ngx_file_size(&info) > NGX_HTTP_AZORA_AUTH_LIST_MAX)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"%V\" is not a file of at most 4 MB", file);
+        goto done;
+    }
+
+    text->len = (size_t) ngx_file_size(&info);
+    text->data = ngx_pnalloc(cf->temp_pool, text->len + 1);
+
+    if (text->data != NULL) {
+        n = ngx_read_fd(fd, text->data, text->len);
+    }
+
+done:
+
+    (void) ngx_close_file(fd);
+
+    return (n >= 0 && (size_t) n == text->len) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* never 0, which marks an empty slot */
+
+static uint64_t
+ngx_http_azora_auth_common_hash(const ngx_http_azora_auth_common_t *common,
+    const u_char *text, size_t len)
+{
+    uint64_t  h;
+
+    crypto_shorthash((u_char *) &h, text, len, common->key);
+
+    return h ? h : 1;
+}
+
+
+static void
+ngx_http_azora_auth_common_add(ngx_http_azora_auth_common_t *common,
+    u_char *line, size_t len)
+{
+    u_char      low[NGX_HTTP_AZORA_AUTH_LINE_MAX];
+    uint64_t    h;
+    ngx_uint_t  i;
+
+    if (len > 0 && line[len - 1] == '\r') {
+        len--;
+    }
+
+    if (len < NGX_HTTP_AZORA_AUTH_WORD_MIN || len > sizeof(low)) {
+        return;
+    }
+
+    ngx_strlow(low, line, len);
+    h = ngx_http_azora_auth_common_hash(common, low, len);
+
+    for (i = h & common->mask; common->slots[i]; i = (i + 1) & common->mask) {
+        if (common->slots[i] == h) {
+            return;
+        }
+    }
+
+    common->slots[i] = h;
+    common->count++;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_auth_common_has(const ngx_http_azora_auth_common_t *common,
+    const u_char *text, size_t len)
+{
+    uint64_t    h;
+    ngx_uint_t  i;
+
+    if (common->count == 0) {
+        return 0;
+    }
+
+    h = ngx_http_azora_auth_common_hash(common, text, len);
+
+    for (i = h & common->mask; common->slots[i]; i = (i + 1) & common->mask) {
+        if (common->slots[i] == h) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+const char *
+ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
+    const ngx_str_t *password, const ngx_str_t *words, ngx_uint_t nwords)
+{
+    u_char      *p, *last, *start;
+    u_char       word[NGX_HTTP_AZORA_AUTH_LINE_MAX];
+    u_char       low[NGX_HTTP_AZORA_AUTH_PASSWORD_MAX];
+    size_t       len, base;
+    ngx_uint_t   i;
+    const char  *reason;
+
+    len = ngx_min(password->len, sizeof(low));
+    ngx_strlow(low, password->data, len);
+
+    reason = NULL;
+
+    /* "Password2024!" is "password" to a guesser */
+
+    for (base = len;
+         base > 0 && (low[base - 1] < 'a' || low[base - 1] > 'z')
+         && low[base - 1] < 0x80;
+         base--)
+    { /* void */ }
+
+    if (ngx_http_azora_auth_common_has(common, low, len)
+        || (base >= NGX_HTTP_AZORA_AUTH_WORD_MIN && len - base <= 4
+            && ngx_http_azora_auth_common_has(common, low, base)))
+    {
+        reason = "This password is one of those that are tried first.";
+        goto done;
+    }
+
+    if (ngx_http_azora_auth_pattern(low, len)) {
+        reason = "This password is a simple pattern.";
+        goto done;
+    }
+
+    /* without the person's own words enough must be left */
+
+    len = ngx_http_azora_auth_without(low, len, (u_char *) "azora", 5);
+
+    for (i = 0; i < nwords; i++) {
+
+        last = words[i].data + words[i].len;
+
+        for (p = words[i].data; p < last; p++) {
+            start = p;
+
+            while (p < last && (*p >= 0x80 || (*p >= '0' && *p <= '9')
+                                || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')))
+            {
+                p++;
+            }
+
+            if (p - start >= NGX_HTTP_AZORA_AUTH_WORD_MIN
+                && (size_t) (p - start) <= sizeof(word))
+            {
+                ngx_strlow(word, start, p - start);
+                len = ngx_http_azora_auth_without(low, len, word, p - start);
+            }
+        }
+    }
+
+    if (len < NGX_HTTP_AZORA_AUTH_WORD_MIN) {
+        reason = "This password is little more than your own name or "
+                 "address.";
+    }
+
+done:
+
+    sodium_memzero(low, sizeof(low));
+
+    return reason;
+}
+
+
+/* A short piece repeated, an alphabetic run, a row of the keyboard. */
+
+static ngx_uint_t
+ngx_http_azora_auth_pattern(const u_char *s, size_t len)
+{
+    size_t      i, period;
+    ngx_int_t   step;
+
+    static const char  rows[] = "1234567890 qwertyuiop asdfghjkl zxcvbnm "
+                                "qwertzuiop azertyuiop yxcvbnm";
+
+    for (period = 1; period <= 4 && period < len; period++) {
+
+        for (i = period; i < len && s[i] == s[i - period]; i++) { /* void */ }
+
+        if (i == len) {
+            return 1;
+        }
+    }
+
+    for (step = -1; step <= 1; step += 2) {
+
+        for (i = 1; i < len && s[i] == (u_char) (s[i - 1] + step); i++) {
+            /* void */
+        }
+
+        if (i == len) {
+            return 1;
+        }
+    }
+
+    for (i = 0; i + len < sizeof(rows); i++) {
+        if (ngx_memcmp(rows + i, s, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Cuts every occurrence of the word out of s; returns the new length. */
+
+static size_t
+ngx_http_azora_auth_without(u_char *s, size_t len, const u_char *word,
+    size_t n)
+{
+    size_t  from, to;
+
+    for (from = 0, to = 0; from < len; /* void */ ) {
+
+        if (len - from >= n && ngx_memcmp(s + from, word, n) == 0) {
+            from += n;
+            continue;
+        }
+
+        s[to++] = s[from++];
+    }
+
+    return to;
+}

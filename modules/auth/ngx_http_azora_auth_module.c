@@ -1,0 +1,542 @@
+
+/*
+ * The auth module: who calls.  It verifies access tokens for every location
+ * that asks for it, and brings the rows of identity.  Here: directives and
+ * configuration.
+ */
+
+
+#include "ngx_http_azora_auth.h"
+#include <sodium.h>
+
+
+#define NGX_HTTP_AZORA_AUTH_SECRET_MAX  4096
+
+
+static ngx_int_t ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_azora_auth_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
+static ngx_int_t ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
+static void *ngx_http_azora_auth_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_azora_auth_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_azora_auth_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_azora_auth_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_azora_auth_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+static ngx_conf_enum_t  ngx_http_azora_auth_modes[] = {
+    { ngx_string("off"), NGX_HTTP_AZORA_AUTH_OFF },
+    { ngx_string("optional"), NGX_HTTP_AZORA_AUTH_OPTIONAL },
+    { ngx_string("required"), NGX_HTTP_AZORA_AUTH_REQUIRED },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_azora_auth_commands[] = {
+
+    { ngx_string("azora_auth"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_loc_conf_t, mode),
+      ngx_http_azora_auth_modes },
+
+    { ngx_string("azora_scope"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_loc_conf_t, scope),
+      NULL },
+
+    { ngx_string("azora_auth_issuer"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, expect.issuer),
+      NULL },
+
+    { ngx_string("azora_auth_audience"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, expect.audience),
+      NULL },
+
+    { ngx_string("azora_auth_leeway"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, expect.leeway),
+      NULL },
+
+    { ngx_string("azora_auth_token_lifetime"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, lifetime),
+      NULL },
+
+    { ngx_string("azora_auth_key_dir"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, key_dir),
+      NULL },
+
+    { ngx_string("azora_auth_pepper"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, pepper_file),
+      NULL },
+
+    { ngx_string("azora_auth_breached_list"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, common_file),
+      NULL },
+
+    { ngx_string("azora_auth_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_auth_thread_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      ngx_http_azora_auth_set_pool,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_azora_auth_module_ctx = {
+    ngx_http_azora_auth_preconfiguration,  /* preconfiguration */
+    ngx_http_azora_auth_postconfiguration, /* postconfiguration */
+
+    ngx_http_azora_auth_create_main_conf,  /* create main configuration */
+    ngx_http_azora_auth_init_main_conf,    /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_azora_auth_create_loc_conf,   /* create location configuration */
+    ngx_http_azora_auth_merge_loc_conf     /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_azora_auth_module = {
+    NGX_MODULE_V1,
+    &ngx_http_azora_auth_module_ctx,       /* module context */
+    ngx_http_azora_auth_commands,          /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static const ngx_azora_stage_t  ngx_http_azora_auth_stages[] = {
+    { NGX_AZORA_STAGE_AUTH, ngx_http_azora_auth_stage },
+    { 0, NULL }
+};
+
+
+static const ngx_azora_task_t  ngx_http_azora_auth_tasks[] = {
+    { "identity.purge_login_failures", NULL, 3600000, 1000 },
+    { NULL, NULL, 0, 0 }
+};
+
+
+static const ngx_azora_capability_t  ngx_http_azora_auth = {
+    NGX_AZORA_ABI,
+    "auth",
+    ngx_http_azora_auth_rows,
+    ngx_http_azora_auth_stages,
+    ngx_http_azora_auth_tasks,
+    "Accounts, logging in, and the keys that verify access tokens."
+};
+
+
+static ngx_int_t
+ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_azora_auth_main_conf_t  *conf;
+
+    static ngx_str_t  sql = ngx_string("SELECT account, password, "
+                          "wait_seconds FROM identity.credential($1::text)");
+
+    static const char  tokens[] = "Access tokens seen.";
+    static const char  hashes[] = "Passwords hashed or refused because the "
+                                  "queue was full.";
+
+    if (sodium_init() < 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "libsodium cannot be initialized");
+        return NGX_ERROR;
+    }
+
+    conf = ngx_http_conf_get_module_main_conf(cf, ngx_http_azora_auth_module);
+
+    conf->credential = ngx_azora_statement(cf, NGX_AZORA_LANE_READ,
+                                           "identity.credential", &sql, 1);
+    if (conf->credential == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->sessions = ngx_azora_generation_index(cf, "sessions");
+
+    conf->metric_cached = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                              "azora_auth_tokens_total",
+                              "result=\"cached\"", tokens);
+    conf->metric_verified = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                              "azora_auth_tokens_total",
+                              "result=\"verified\"", tokens);
+    conf->metric_refused = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                              "azora_auth_tokens_total",
+                              "result=\"refused\"", tokens);
+    conf->metric_hashed = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                              "azora_auth_hashes_total",
+                              "result=\"done\"", hashes);
+    conf->metric_busy = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                              "azora_auth_hashes_total",
+                              "result=\"busy\"", hashes);
+    conf->metric_waiting = ngx_azora_metric(cf, NGX_AZORA_GAUGE,
+                              "azora_auth_hashes_waiting", NULL,
+                              "Passwords that wait for a thread.");
+
+    if (conf->sessions == NGX_AZORA_NONE
+        || conf->metric_cached == NGX_AZORA_NONE
+        || conf->metric_verified == NGX_AZORA_NONE
+        || conf->metric_refused == NGX_AZORA_NONE
+        || conf->metric_hashed == NGX_AZORA_NONE
+        || conf->metric_busy == NGX_AZORA_NONE
+        || conf->metric_waiting == NGX_AZORA_NONE)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_azora_register(cf, &ngx_http_azora_auth);
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_azora_auth_main_conf_t  *conf;
+
+    conf = ngx_http_conf_get_module_main_conf(cf, ngx_http_azora_auth_module);
+
+    if (ngx_http_azora_auth_keys_load(cf, conf, !ngx_test_config) != NGX_OK
+        || ngx_http_azora_auth_peppers_load(cf, conf) != NGX_OK
+        || ngx_http_azora_auth_common_load(cf, &conf->common,
+                                           &conf->common_file)
+           != NGX_OK
+        || ngx_http_azora_auth_pool_find(cf, conf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_azora_auth_cache_add(cf, conf);
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf)
+{
+    ngx_int_t    rc;
+    ngx_str_t    text;
+    const char  *reason;
+
+    conf->peppers = ngx_pcalloc(cf->pool,
+                                sizeof(ngx_http_azora_auth_peppers_t));
+    if (conf->peppers == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_str_null(&text);
+
+    if (conf->pepper_file.len) {
+
+        rc = ngx_http_azora_auth_read_secret(cf->pool, cf->log,
+                                             conf->pepper_file.data,
+                                             NGX_HTTP_AZORA_AUTH_SECRET_MAX,
+                                             &text);
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        /* never made here: a new pepper would shut everybody out */
+
+        if (rc == NGX_DECLINED || text.len == 0) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "azora_auth_pepper \"%V\" is missing or empty; "
+                          "for a new installation: (umask 077; openssl rand "
+                          "-hex 32 > %V)", &conf->pepper_file,
+                          &conf->pepper_file);
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_http_azora_auth_peppers_parse(conf->peppers, &text, &reason)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_auth_pepper \"%V\" cannot be used: %s",
+                      &conf->pepper_file, reason);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Without azora_auth_thread_pool: the pool "azora_hash" when there is one,
+ * otherwise the default pool, which needs no directive.
+ */
+
+static ngx_int_t
+ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf)
+{
+    ngx_str_t  name;
+
+    if (conf->pool_name.len) {
+        conf->pool = ngx_thread_pool_add(cf, &conf->pool_name);
+        conf->pool_own = (conf->pool_name.len != 7
+                          || ngx_strncmp(conf->pool_name.data, "default", 7)
+                             != 0);
+
+    } else {
+        ngx_str_set(&name, "azora_hash");
+        conf->pool = ngx_thread_pool_get(cf->cycle, &name);
+        conf->pool_own = 1;
+
+        if (conf->pool == NULL) {
+            conf->pool = ngx_thread_pool_add(cf, NULL);
+            conf->pool_own = 0;
+        }
+    }
+
+    return conf->pool ? NGX_OK : NGX_ERROR;
+}
+
+
+static void *
+ngx_http_azora_auth_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_azora_auth_main_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_auth_main_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->lifetime = NGX_CONF_UNSET;
+    conf->expect.leeway = NGX_CONF_UNSET;
+    conf->cache_size = NGX_CONF_UNSET_SIZE;
+    conf->pool_threads = NGX_CONF_UNSET;
+    conf->pool_queue = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_azora_auth_main_conf_t *amcf = conf;
+
+    if (amcf->expect.issuer.data == NULL) {
+        ngx_str_set(&amcf->expect.issuer, "azora");
+    }
+
+    if (amcf->expect.audience.data == NULL) {
+        ngx_str_set(&amcf->expect.audience, "azora");
+    }
+
+    ngx_conf_init_value(amcf->lifetime, 3600);
+    ngx_conf_init_value(amcf->expect.leeway, 0);
+    ngx_conf_init_size_value(amcf->cache_size, 8 * 1024 * 1024);
+    ngx_conf_init_value(amcf->pool_threads, ngx_max(ngx_ncpu, 1));
+    ngx_conf_init_value(amcf->pool_queue, 64);
+
+    if (amcf->expect.issuer.len == 0 || amcf->expect.audience.len == 0
+        || amcf->expect.issuer.len > 256 || amcf->expect.audience.len > 256)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_auth_issuer and azora_auth_audience must have "
+                      "1 to 256 bytes");
+        return NGX_CONF_ERROR;
+    }
+
+    if (amcf->lifetime < 1 || amcf->lifetime > 86400
+        || amcf->expect.leeway > 300)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_auth_token_lifetime must be 1s to 1d, "
+                      "azora_auth_leeway at most 5m");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_azora_auth_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_azora_auth_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_auth_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->mode = NGX_CONF_UNSET_UINT;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_azora_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_azora_auth_loc_conf_t *prev = parent;
+    ngx_http_azora_auth_loc_conf_t *conf = child;
+
+    ngx_conf_merge_uint_value(conf->mode, prev->mode,
+                              NGX_HTTP_AZORA_AUTH_OFF);
+    ngx_conf_merge_str_value(conf->scope, prev->scope, "");
+
+    return NGX_CONF_OK;
+}
+
+
+/* A path relative to the configuration's folder. */
+
+static char *
+ngx_http_azora_auth_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char       *rc;
+    ngx_str_t  *path;
+
+    rc = ngx_conf_set_str_slot(cf, cmd, conf);
+
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
+    path = (ngx_str_t *) ((char *) conf + cmd->offset);
+
+    if (path->len == 0) {
+        return "is empty";
+    }
+
+    return (ngx_conf_full_name(cf->cycle, path, 1) == NGX_OK)
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/* azora_auth_cache size=8m | off */
+
+static char *
+ngx_http_azora_auth_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_azora_auth_main_conf_t *amcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value, s;
+
+    if (amcf->cache_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 3 && ngx_strcmp(value[1].data, "off") == 0) {
+        amcf->cache_size = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value[1].data, "size=", 5) != 0) {
+        return "takes size=<bytes> or off";
+    }
+
+    s.data = value[1].data + 5;
+    s.len = value[1].len - 5;
+    size = ngx_parse_size(&s);
+
+    if (size == NGX_ERROR || size < (ssize_t) (8 * ngx_pagesize)) {
+        return "has a size that is too small";
+    }
+
+    amcf->cache_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+/* azora_auth_thread_pool NAME [threads=N] [queue=N] */
+
+static char *
+ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_azora_auth_main_conf_t *amcf = conf;
+
+    ngx_int_t    n, *to;
+    ngx_str_t   *value;
+    ngx_uint_t   i, skip;
+
+    if (amcf->pool_name.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    amcf->pool_name = value[1];
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "threads=", 8) == 0) {
+            to = &amcf->pool_threads;
+            skip = 8;
+
+        } else if (ngx_strncmp(value[i].data, "queue=", 6) == 0) {
+            to = &amcf->pool_queue;
+            skip = 6;
+
+        } else {
+            return "takes a pool's name, threads=<n> and queue=<n>";
+        }
+
+        n = ngx_atoi(value[i].data + skip, value[i].len - skip);
+
+        if (n < 1 || n > 65536) {
+            return "has a number that is not 1 to 65536";
+        }
+
+        *to = n;
+    }
+
+    return amcf->pool_name.len ? NGX_CONF_OK : "is empty";
+}

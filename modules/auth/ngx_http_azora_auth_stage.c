@@ -1,0 +1,318 @@
+
+/*
+ * The auth stage: a token becomes a principal, out of the cache of verified
+ * tokens or by verifying it.
+ */
+
+
+#include "ngx_http_azora_auth.h"
+
+
+static ngx_int_t ngx_http_azora_auth_token(ngx_http_request_t *r,
+    ngx_str_t *token);
+static ngx_int_t ngx_http_azora_auth_identify(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const ngx_str_t *token);
+static ngx_int_t ngx_http_azora_auth_principal(ngx_pool_t *pool,
+    ngx_azora_principal_t *dst, const ngx_azora_principal_t *src);
+static ngx_int_t ngx_http_azora_auth_invalid(ngx_http_request_t *r,
+    const char *reason);
+static ngx_int_t ngx_http_azora_auth_guard(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, ngx_http_azora_auth_loc_conf_t *alcf);
+static ngx_int_t ngx_http_azora_auth_scope(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const ngx_str_t *scopes);
+
+
+ngx_int_t
+ngx_http_azora_auth_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_str_t                        token;
+    ngx_http_azora_auth_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_auth_module);
+
+    if (ctx->endpoint != NULL) {
+
+        if (ctx->endpoint->row->flags & NGX_AZORA_PUBLIC) {
+            return NGX_DECLINED;
+        }
+
+    } else if (alcf->mode == NGX_HTTP_AZORA_AUTH_OFF) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_azora_auth_token(r, &token);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_azora_auth_identify(r, ctx, &token);
+    }
+
+    if (rc != NGX_OK && rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    /* the authorize stage looks at what a row asks for */
+
+    return (ctx->endpoint != NULL) ? NGX_OK
+                                   : ngx_http_azora_auth_guard(r, ctx, alcf);
+}
+
+
+/* RFC 6750 2.1; NGX_DECLINED: there is none */
+
+static ngx_int_t
+ngx_http_azora_auth_token(ngx_http_request_t *r, ngx_str_t *token)
+{
+    u_char           *p, *last;
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.authorization;
+
+    if (h == NULL) {
+        return NGX_DECLINED;
+    }
+
+#if (nginx_version >= 1023000)
+    if (h->next != NULL) {
+        return ngx_http_azora_auth_invalid(r, "there is more than one "
+                                              "Authorization header");
+    }
+#endif
+
+    p = h->value.data;
+    last = p + h->value.len;
+
+    if (last - p < 7 || ngx_strncasecmp(p, (u_char *) "Bearer ", 7) != 0) {
+        return ngx_http_azora_auth_invalid(r, "the Authorization header is "
+                                              "not of the Bearer scheme");
+    }
+
+    for (p += 7; p < last && *p == ' '; p++) { /* void */ }
+
+    token->data = p;
+    token->len = last - p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    const ngx_str_t *token)
+{
+    time_t                            now;
+    u_char                            hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
+    uint64_t                          generation;
+    ngx_int_t                         rc;
+    ngx_http_azora_auth_main_conf_t  *conf;
+
+    /* 8 kB; a worker verifies one token at a time, never across events */
+    static ngx_http_azora_auth_jwt_t  jwt;
+
+    conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
+
+    if (token->len > NGX_HTTP_AZORA_AUTH_TOKEN_MAX) {
+        return ngx_http_azora_auth_invalid(r, "the token is too long");
+    }
+
+    now = ngx_time();
+    generation = 0;
+
+    /* without the epoch of sessions nobody knows what was revoked */
+
+    if (conf->cache != NULL) {
+        generation = ngx_azora_generation(conf->sessions);
+    }
+
+    if (generation != 0) {
+
+        if (ngx_http_azora_auth_digest(&conf->ring, token->data, token->len,
+                                       hash)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_http_azora_auth_cache_get(conf->cache, hash, conf->ring.id,
+                                           generation,
+                                           now - conf->expect.leeway,
+                                           r->pool, &ctx->principal);
+        if (rc == NGX_OK) {
+            ngx_azora_metric_add(conf->metric_cached, 1);
+            return NGX_OK;
+        }
+    }
+
+    rc = ngx_http_azora_auth_jwt_verify(&conf->ring, &conf->expect, token,
+                                        now, &jwt);
+
+    if (rc == NGX_DECLINED) {
+        ngx_azora_metric_add(conf->metric_refused, 1);
+        return ngx_http_azora_auth_invalid(r, jwt.reason);
+    }
+
+    if (rc != NGX_OK
+        || ngx_http_azora_auth_principal(r->pool, &ctx->principal,
+                                         &jwt.principal)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_azora_metric_add(conf->metric_verified, 1);
+
+    if (generation != 0) {
+        ngx_http_azora_auth_cache_put(conf->cache, hash, conf->ring.id,
+                                      generation, now, &ctx->principal);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_principal(ngx_pool_t *pool, ngx_azora_principal_t *dst,
+    const ngx_azora_principal_t *src)
+{
+    u_char           *p;
+    ngx_uint_t        i;
+    ngx_str_t        *to[5];
+    const ngx_str_t  *from[5];
+
+    to[0] = &dst->subject;
+    to[1] = &dst->session;
+    to[2] = &dst->roles;
+    to[3] = &dst->scope;
+    to[4] = &dst->tier;
+
+    from[0] = &src->subject;
+    from[1] = &src->session;
+    from[2] = &src->roles;
+    from[3] = &src->scope;
+    from[4] = &src->tier;
+
+    p = ngx_pnalloc(pool, src->subject.len + src->session.len
+                          + src->roles.len + src->scope.len + src->tier.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < 5; i++) {
+        to[i]->data = p;
+        to[i]->len = from[i]->len;
+        p = ngx_cpymem(p, from[i]->data, from[i]->len);
+    }
+
+    dst->expires = src->expires;
+
+    return NGX_OK;
+}
+
+
+/* RFC 6750 3.1; reason is a static sentence without quotes */
+
+static ngx_int_t
+ngx_http_azora_auth_invalid(ngx_http_request_t *r, const char *reason)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    value.len = sizeof("Bearer error=\"invalid_token\", "
+                       "error_description=\"\"") - 1 + ngx_strlen(reason);
+
+    p = ngx_pnalloc(r->pool, value.len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    value.data = p;
+    ngx_sprintf(p, "Bearer error=\"invalid_token\", error_description=\"%s\"",
+                reason);
+
+    if (ngx_azora_add_header(r, "WWW-Authenticate", &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_azora_problem(r, NGX_HTTP_UNAUTHORIZED, "invalid-token",
+                             "The access token was not accepted: %s.",
+                             reason);
+}
+
+
+/* A location without rows: a proxied service, files, anything. */
+
+static ngx_int_t
+ngx_http_azora_auth_guard(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_http_azora_auth_loc_conf_t *alcf)
+{
+    static ngx_str_t  bearer = ngx_string("Bearer");
+
+    if (ctx->principal.subject.len == 0) {
+
+        if (alcf->mode == NGX_HTTP_AZORA_AUTH_OPTIONAL) {
+            return NGX_OK;
+        }
+
+        if (ngx_azora_add_header(r, "WWW-Authenticate", &bearer) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_azora_problem(r, NGX_HTTP_UNAUTHORIZED,
+                                 "authentication-required",
+                                 "This address needs an access token: send "
+                                 "Authorization: Bearer with the one that "
+                                 "POST /v1/auth/login gives.");
+    }
+
+    return ngx_http_azora_auth_scope(r, ctx, &alcf->scope);
+}
+
+
+/* Every word of azora_scope must be in the token's scope. */
+
+static ngx_int_t
+ngx_http_azora_auth_scope(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    const ngx_str_t *scopes)
+{
+    u_char     *p, *end, *last;
+    ngx_str_t   value;
+
+    last = scopes->data + scopes->len;
+
+    for (p = scopes->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ' ');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (end > p && !ngx_azora_list_has(&ctx->principal.scope,
+                                           (char *) p, end - p))
+        {
+            goto missing;
+        }
+    }
+
+    return NGX_OK;
+
+missing:
+
+    value.len = sizeof("Bearer error=\"insufficient_scope\", scope=\"\"") - 1
+                + scopes->len;
+    value.data = ngx_pnalloc(r->pool, value.len);
+
+    if (value.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_sprintf(value.data, "Bearer error=\"insufficient_scope\", "
+                            "scope=\"%V\"", scopes);
+
+    if (ngx_azora_add_header(r, "WWW-Authenticate", &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_azora_problem(r, NGX_HTTP_FORBIDDEN, "insufficient-scope",
+                             "The access token's scope lacks \"%*s\".",
+                             (size_t) (end - p), p);
+}
