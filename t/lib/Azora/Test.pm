@@ -517,7 +517,7 @@ sub access_log {
 sub complaints {
     my ($self) = @_;
     my $expected = $self->{opts}{expect_alert};
-    my @found = grep { /\[(?:alert|emerg)\]/ }
+    my @found = grep { /\[(?:alert|emerg)\]|Sanitizer|runtime error:/ }
                 split /\n/, $self->error_log($self->{ignored});
 
     @found = grep { $_ !~ $expected } @found if $expected;
