@@ -90,6 +90,7 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
     ngx_str_t                   input;
     ngx_http_azora_auth_key_t  *key;
 
+    key = NULL;
     jwt->reason = NULL;
     ngx_str_null(&jwt->typ);
     ngx_str_null(&jwt->payload);
