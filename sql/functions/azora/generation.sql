@@ -1,0 +1,37 @@
+-- Named versions. Whoever changes what a cached answer shows bumps its
+-- generation in the same transaction; the row's lock orders the bumps.
+CREATE OR REPLACE FUNCTION azora.bump(name text)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    moved  bigint;
+BEGIN
+    INSERT INTO azora.generation AS g (name, value)
+    VALUES (bump.name, 1)
+    ON CONFLICT ON CONSTRAINT generation_pkey
+    DO UPDATE SET value = g.value + 1
+    RETURNING g.value INTO moved;
+
+    PERFORM pg_notify('azora_generation', bump.name || ' ' || moved);
+
+    RETURN moved;
+END
+$$;
+
+COMMENT ON FUNCTION azora.bump(text) IS
+    'Raises a generation and tells every node';
+
+-- All generations, for a node that has just begun to listen.
+CREATE OR REPLACE FUNCTION azora.generations()
+RETURNS TABLE (name text, value bigint)
+LANGUAGE sql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT g.name, g.value FROM azora.generation AS g
+    UNION ALL
+    SELECT 'journal', w.last_value FROM journal.wake AS w
+$$;
+
+COMMENT ON FUNCTION azora.generations() IS 'Every generation as it stands';

@@ -1,0 +1,11 @@
+-- UUIDv7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then random bits, so
+-- that keys grow at the end of their index.
+CREATE OR REPLACE FUNCTION azora.uuid7()
+RETURNS uuid
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT (azora.uuid7_prefix(clock_timestamp())
+            || substr(gen_random_uuid()::text, 16))::uuid
+$$;
+
+COMMENT ON FUNCTION azora.uuid7() IS 'A new UUIDv7';

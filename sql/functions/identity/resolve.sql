@@ -1,0 +1,22 @@
+-- Accounts by how a person names them: an e-mail address or an account id.
+-- Unknown and erased ones give no row; n is the place in the array, from 1.
+CREATE OR REPLACE FUNCTION identity.resolve(addresses text[])
+RETURNS TABLE (n bigint, account uuid)
+LANGUAGE sql STABLE
+AS $$
+    SELECT t.n, a.id
+    FROM unnest(addresses) WITH ORDINALITY AS t (address, n)
+         JOIN identity.account AS a ON a.email = lower(t.address)
+    WHERE t.address LIKE '%@%' AND a.erased_at IS NULL
+    UNION ALL
+    SELECT t.n, a.id
+    FROM (SELECT CASE WHEN u.address ~* azora.uuid_pattern()
+                 THEN u.address::uuid END, u.n
+          FROM unnest(addresses) WITH ORDINALITY AS u (address, n))
+         AS t (id, n)
+         JOIN identity.account AS a ON a.id = t.id
+    WHERE a.erased_at IS NULL
+$$;
+
+COMMENT ON FUNCTION identity.resolve(text[]) IS
+    'Accounts by e-mail address or id';

@@ -1,0 +1,51 @@
+-- Appends many events of one type and returns their entries in the same order.
+-- Consumers are woken only when the type has one: NOTIFY takes a lock that all
+-- commits of the cluster share.
+CREATE OR REPLACE FUNCTION journal.append_batch(
+    type         text,
+    subjects     uuid[],
+    payloads     json[],
+    traceparents text[]
+) RETURNS uuid[]
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    prefix   text := azora.uuid7_prefix(clock_timestamp());
+    entries  uuid[];
+BEGIN
+    WITH item AS MATERIALIZED (
+        SELECT (prefix || substr(gen_random_uuid()::text, 16))::uuid AS id,
+               uuid_send(gen_random_uuid())
+               || uuid_send(gen_random_uuid()) AS salt,
+               i.payload, i.subject, i.traceparent
+        FROM unnest(payloads, subjects, traceparents)
+             AS i (payload, subject, traceparent)
+    ), entered AS (
+        INSERT INTO journal.entry (id, type, at, payload_hash)
+        SELECT i.id, append_batch.type, date_trunc('minute', now()),
+               sha256(i.salt || convert_to(i.payload::text, 'UTF8'))
+        FROM item AS i
+    ), paid AS (
+        INSERT INTO journal.payload (entry, salt, body, subject, traceparent)
+        SELECT i.id, i.salt, i.payload, i.subject, i.traceparent
+        FROM item AS i
+    )
+    SELECT array_agg(i.id) INTO entries FROM item AS i;
+
+    INSERT INTO journal.delivery (consumer, entry)
+    SELECT s.consumer, e.entry
+    FROM journal.subscription AS s
+         CROSS JOIN unnest(entries) AS e (entry)
+    WHERE s.type = append_batch.type;
+
+    IF FOUND THEN
+        PERFORM pg_notify('azora_generation',
+                          'journal ' || nextval('journal.wake'));
+    END IF;
+
+    RETURN entries;
+END
+$$;
+
+COMMENT ON FUNCTION journal.append_batch(text, uuid[], json[], text[]) IS
+    'Records many events of one type at once';

@@ -1,0 +1,30 @@
+-- The event of each transfer, about its sender.
+CREATE OR REPLACE FUNCTION ledger.journal_transfers(
+    callers   azora.caller[],
+    accepted  ledger.item[]
+) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    subjects      uuid[];
+    payloads      json[];
+    traceparents  text[];
+BEGIN
+    SELECT array_agg((callers[i.n]).subject),
+           array_agg(json_build_object(
+               'transfer', i.id,
+               'debit', i.debit,
+               'credit', i.credit,
+               'currency', i.currency,
+               'minor', i.amount)),
+           array_agg((callers[i.n]).traceparent)
+    INTO subjects, payloads, traceparents
+    FROM unnest(accepted) AS i;
+
+    PERFORM journal.append_batch('payment.completed', subjects, payloads,
+                                 traceparents);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.journal_transfers(azora.caller[], ledger.item[]) IS
+    'Journals the transfers of a batch';

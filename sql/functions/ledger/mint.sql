@@ -1,0 +1,33 @@
+-- Counts what is minted on a day and refuses what goes beyond the policy. The
+-- day's row is locked until the commit: minting happens one after another.
+CREATE OR REPLACE FUNCTION ledger.mint(currency text, minor bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    allowed  bigint;
+    today    date := (now() AT TIME ZONE 'UTC')::date;
+BEGIN
+    SELECT p.day_max INTO allowed
+    FROM ledger.issuance_policy AS p
+    WHERE p.currency = mint.currency;
+
+    INSERT INTO ledger.issuance_day AS d (currency, day)
+    VALUES (mint.currency, today)
+    ON CONFLICT DO NOTHING;
+
+    UPDATE ledger.issuance_day AS d
+    SET minted = d.minted + minor
+    WHERE d.currency = mint.currency
+      AND d.day = today
+      AND d.minted <= allowed - minor;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(409, 'issuance-limit',
+            'No more of this currency may be minted today.');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.mint(text, bigint) IS
+    'Counts what is minted, within the policy';

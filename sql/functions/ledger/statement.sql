@@ -1,0 +1,53 @@
+-- Newest first. Postings are numbered without gaps and never change, so that a
+-- walk by cursor misses nothing and repeats nothing while new ones arrive.
+CREATE OR REPLACE FUNCTION ledger.statement(
+    caller    azora.caller,
+    currency  text,
+    "limit"   bigint,
+    cursor    text
+) RETURNS azora.reply
+LANGUAGE plpgsql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    size   bigint := azora.page_size("limit");
+    below  text := '9223372036854775807';
+    items  json[];
+    keys   text[];
+BEGIN
+    IF cursor IS NOT NULL THEN
+        below := azora.cursor_decode(cursor);
+
+        IF below IS NULL OR below !~ '^[0-9]{1,18}$' THEN
+            RETURN azora.invalid_cursor();
+        END IF;
+    END IF;
+
+    IF NOT EXISTS (SELECT 1 FROM ledger.currency AS c
+                   WHERE c.code = statement.currency)
+    THEN
+        RETURN ledger.unknown_currency();
+    END IF;
+
+    SELECT array_agg(s.document ORDER BY s.seq DESC),
+           array_agg(s.seq::text ORDER BY s.seq DESC)
+    INTO items, keys
+    FROM (SELECT p.seq,
+                 ledger.posting_document(p.seq, p.amount, p.balance,
+                                         p.transfer, p.account) AS document
+          FROM ledger.account AS a
+               JOIN ledger.posting AS p ON p.account = a.id
+          WHERE a.owner = caller.subject
+            AND a.currency = statement.currency
+            AND a.kind = 'wallet'
+            AND p.seq < below::bigint
+          ORDER BY p.seq DESC
+          LIMIT size + 1) AS s;
+
+    RETURN azora.page(items, keys, size);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.statement(azora.caller, text, bigint, text) IS
+    'GET /v1/wallets/{currency}/statement';

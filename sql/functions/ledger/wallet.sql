@@ -1,0 +1,58 @@
+-- Wallets come into being when money first reaches them. In the order of their
+-- key, so that two transactions which open the same ones cannot deadlock.
+CREATE OR REPLACE FUNCTION ledger.open_wallets(
+    owners      uuid[],
+    currencies  text[]
+) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+    INSERT INTO ledger.account (owner, kind, currency)
+    SELECT DISTINCT o.owner, 'wallet', o.currency
+    FROM unnest(owners, currencies) AS o (owner, currency)
+    ORDER BY o.owner, o.currency
+    ON CONFLICT DO NOTHING
+$$;
+
+COMMENT ON FUNCTION ledger.open_wallets(uuid[], text[]) IS
+    'Makes the wallets that do not exist yet';
+
+-- The wallet of one owner, made when it does not exist.
+CREATE OR REPLACE FUNCTION ledger.wallet(owner uuid, currency text)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    id  bigint;
+BEGIN
+    PERFORM ledger.open_wallets(ARRAY[owner], ARRAY[currency]);
+
+    SELECT a.id INTO id
+    FROM ledger.account AS a
+    WHERE a.owner = wallet.owner
+      AND a.currency = wallet.currency
+      AND a.kind = 'wallet';
+
+    RETURN id;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.wallet(uuid, text) IS
+    'Account of an owner''s wallet';
+
+-- The account of the house to debit (slot 0), or to credit: a busy account is
+-- split into slots, and each connection credits the one of its process, so
+-- that connections do not queue for one row.
+CREATE OR REPLACE FUNCTION ledger.house(kind text, currency text)
+RETURNS bigint
+LANGUAGE sql STABLE
+AS $$
+    SELECT a.id
+    FROM ledger.account AS a
+    WHERE a.kind = house.kind
+      AND a.currency = house.currency
+      AND a.slot = CASE WHEN house.kind = 'issuance' THEN 0
+                        ELSE 1 + pg_backend_pid() % 4 END
+$$;
+
+COMMENT ON FUNCTION ledger.house(text, text) IS
+    'Account of the house in a currency';

@@ -1,0 +1,41 @@
+-- Who may run what: the last step of every deploy, in the transaction that
+-- re-creates the functions. An endpoint is a function that takes an
+-- azora.caller first and RETURNS azora.reply or azora.batch_reply; the list
+-- below has what else NGINX calls by itself.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
+    azora, journal, identity, learning, ledger, market, court
+    FROM PUBLIC, azora_app;
+
+DO $$
+DECLARE
+    endpoint  regprocedure;
+BEGIN
+    FOR endpoint IN
+        SELECT p.oid
+        FROM pg_proc AS p
+        WHERE p.pronamespace IN (
+                  'azora'::regnamespace, 'identity'::regnamespace,
+                  'learning'::regnamespace, 'ledger'::regnamespace,
+                  'market'::regnamespace, 'court'::regnamespace)
+          AND p.prorettype IN ('azora.reply'::regtype,
+                               'azora.batch_reply'::regtype)
+          AND (p.proargtypes[0] = 'azora.caller'::regtype
+               OR p.proargtypes[0] = 'azora.caller[]'::regtype)
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO azora_app', endpoint);
+    END LOOP;
+END
+$$;
+
+GRANT EXECUTE ON FUNCTION
+    azora.idempotency_begin(azora.caller),
+    azora.generations(),
+    azora.purge(int),
+    identity.credential(text),
+    ledger.consume_rewards(int),
+    court.enacted_rules()
+    TO azora_app;
+
+GRANT USAGE ON SCHEMA azora, identity, learning, ledger, market, court
+    TO azora_app;

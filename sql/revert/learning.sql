@@ -1,0 +1,7 @@
+-- The schema goes with its tables, its types and the functions in it.
+
+BEGIN;
+
+DROP SCHEMA learning CASCADE;
+
+COMMIT;
