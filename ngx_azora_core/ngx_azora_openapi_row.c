@@ -1,0 +1,442 @@
+
+/* A row as an OpenAPI operation. */
+
+
+#include "ngx_azora_openapi.h"
+
+
+static json_t *ngx_azora_api_parameters(const ngx_azora_row_t *row);
+static json_t *ngx_azora_api_parameter(const ngx_azora_field_t *field);
+static json_t *ngx_azora_api_body(const ngx_azora_row_t *row);
+static json_t *ngx_azora_api_responses(const ngx_azora_row_t *row);
+static json_t *ngx_azora_api_success(const ngx_azora_row_t *row,
+    const char *about, const char *header);
+static int ngx_azora_api_access(json_t *operation, const ngx_azora_row_t *row);
+static void ngx_azora_api_local_name(const ngx_azora_endpoint_t *endpoint,
+    ngx_str_t *name);
+static json_t *ngx_azora_api_path_id(const ngx_azora_endpoint_t *endpoint);
+
+
+const ngx_azora_api_problem_t  ngx_azora_api_problems[] = {
+    { 400, "BadRequest", "The request cannot be understood." },
+    { 401, "Unauthorized", "An access token is missing or not valid." },
+    { 403, "Forbidden", "The caller may not do this." },
+    { 404, "NotFound", "There is no such thing." },
+    { 409, "Conflict", "The present state does not allow it." },
+    { 413, "TooLarge", "The body is too large." },
+    { 415, "UnsupportedMediaType", "The body is not of a type taken here." },
+    { 422, "Invalid", "Fields are wrong; errors names each." },
+    { 429, "TooManyRequests", "Too many requests for now." },
+    { 500, "Failed", "Something failed and is logged by the request id." },
+    { 503, "Unavailable", "Not possible at the moment; nothing was done "
+      "unless the problem says otherwise." },
+    { 0, NULL, NULL }
+};
+
+
+ngx_uint_t
+ngx_azora_api_has_body(const ngx_azora_row_t *row)
+{
+    const ngx_azora_field_t  *f;
+
+    for (f = row->fields; f && f->name; f++) {
+        if (ngx_azora_api_in_body(f)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_azora_api_row_problems(const ngx_azora_row_t *row)
+{
+    ngx_uint_t                body, path, query, write, i, mask, applies;
+    const ngx_azora_field_t  *f;
+
+    body = ngx_azora_api_has_body(row);
+    write = (row->method != NGX_HTTP_GET);
+    path = 0;
+    query = 0;
+
+    for (f = row->fields; f && f->name; f++) {
+        path |= (f->flags & NGX_AZORA_IN_PATH);
+        query |= (f->flags & NGX_AZORA_IN_QUERY);
+    }
+
+    mask = 0;
+
+    for (i = 0; ngx_azora_api_problems[i].status; i++) {
+
+        switch (ngx_azora_api_problems[i].status) {
+
+        case 400:
+            applies = body || query || (row->flags & NGX_AZORA_KEY);
+            break;
+
+        case 401:
+            /* logging in with a wrong password is one, too */
+            applies = (row->flags & NGX_AZORA_USER)
+                      || (write && (row->flags & NGX_AZORA_PUBLIC));
+            break;
+
+        case 403:
+            applies = row->flags & (NGX_AZORA_USER|NGX_AZORA_POLICY);
+            break;
+
+        case 404:
+            applies = path || write;
+            break;
+
+        case 409:
+            applies = write;
+            break;
+
+        case 413:
+        case 415:
+            applies = body;
+            break;
+
+        case 422:
+            applies = (row->fields != NULL);
+            break;
+
+        case 429:
+            applies = 1;
+            break;
+
+        default:
+            /* 500 and 503 come from SQL */
+            applies = (row->function != NULL);
+        }
+
+        if (applies) {
+            mask |= (ngx_uint_t) 1 << i;
+        }
+    }
+
+    return mask;
+}
+
+
+json_t *
+ngx_azora_api_operation(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_endpoint_t *endpoint)
+{
+    json_t                 *operation;
+    const char             *summary;
+    const ngx_azora_row_t  *row;
+
+    row = endpoint->row;
+    summary = row->summary ? row->summary : (char *) endpoint->label.data;
+
+    operation = json_pack("{s:o,s:s,s:s+,s:[s],s:o,s:o}",
+                          "operationId",
+                          ngx_azora_api_operation_id(amcf, endpoint),
+                          "summary", summary,
+                          "description", summary, ".",
+                          "tags", endpoint->capability->name,
+                          "parameters", ngx_azora_api_parameters(row),
+                          "responses", ngx_azora_api_responses(row));
+    if (operation == NULL) {
+        return NULL;
+    }
+
+    if ((ngx_azora_api_has_body(row)
+         && json_object_set_new(operation, "requestBody",
+                                ngx_azora_api_body(row)) != 0)
+        || ngx_azora_api_access(operation, row) != 0)
+    {
+        json_decref(operation);
+        return NULL;
+    }
+
+    if (json_array_size(json_object_get(operation, "parameters")) == 0) {
+        (void) json_object_del(operation, "parameters");
+    }
+
+    return operation;
+}
+
+
+static json_t *
+ngx_azora_api_parameters(const ngx_azora_row_t *row)
+{
+    int                       failed;
+    json_t                   *parameters;
+    const char               *key;
+    const ngx_azora_field_t  *f;
+
+    parameters = json_array();
+    failed = 0;
+
+    for (f = row->fields; f && f->name; f++) {
+        if (!ngx_azora_api_in_body(f)) {
+            failed |= json_array_append_new(parameters,
+                                            ngx_azora_api_parameter(f));
+        }
+    }
+
+    if (row->flags & NGX_AZORA_KEY) {
+        key = ((row->flags & NGX_AZORA_KEY_REQUIRED) == NGX_AZORA_KEY_REQUIRED)
+              ? "#/components/parameters/RequiredIdempotencyKey"
+              : "#/components/parameters/IdempotencyKey";
+
+        failed |= json_array_append_new(parameters,
+                                        json_pack("{s:s}", "$ref", key));
+    }
+
+    if (failed) {
+        json_decref(parameters);
+        return NULL;
+    }
+
+    return parameters;
+}
+
+
+static json_t *
+ngx_azora_api_parameter(const ngx_azora_field_t *field)
+{
+    ngx_uint_t  path;
+
+    path = (field->flags & NGX_AZORA_IN_PATH);
+
+    return json_pack("{s:s,s:s,s:b,s:s*,s:o}",
+                     "name", field->name,
+                     "in", path ? "path" : "query",
+                     "required", path || (field->flags & NGX_AZORA_REQUIRED),
+                     "description", field->about,
+                     "schema", ngx_azora_api_schema(field, 0));
+}
+
+
+static json_t *
+ngx_azora_api_body(const ngx_azora_row_t *row)
+{
+    json_t      *schema;
+    const char  *type;
+    ngx_uint_t   required;
+
+    schema = ngx_azora_api_object(row->fields, 0);
+    required = (json_object_get(schema, "required") != NULL);
+    type = (row->method == NGX_HTTP_PATCH) ? "application/merge-patch+json"
+                                           : "application/json";
+
+    return json_pack("{s:b,s:{s:{s:o}}}", "required", (int) required,
+                     "content", type, "schema", schema);
+}
+
+
+static json_t *
+ngx_azora_api_responses(const ngx_azora_row_t *row)
+{
+    int          failed;
+    u_char       status[NGX_INT_T_LEN + 1], ref[64];
+    json_t      *responses;
+    ngx_uint_t   i, mask;
+
+    responses = json_object();
+    failed = 0;
+
+    /* which of the two a POST answers depends on what it finds */
+
+    if (row->method == NGX_HTTP_POST) {
+        failed |= json_object_set_new(responses, "201",
+                      ngx_azora_api_success(row, "Made.", "Location"));
+    }
+
+    failed |= json_object_set_new(responses, "200",
+                  ngx_azora_api_success(row, "Done.",
+                                        row->version ? "ETag" : NULL));
+
+    if (row->version) {
+        failed |= json_object_set_new(responses, "304",
+                      json_pack("{s:s}", "description",
+                                "The copy that If-None-Match names is "
+                                "current."));
+    }
+
+    mask = ngx_azora_api_row_problems(row);
+
+    for (i = 0; ngx_azora_api_problems[i].status; i++) {
+
+        if ((mask & ((ngx_uint_t) 1 << i)) == 0) {
+            continue;
+        }
+
+        ngx_sprintf(status, "%ui%Z", ngx_azora_api_problems[i].status);
+        ngx_snprintf(ref, sizeof(ref), "#/components/responses/%s%Z",
+                     ngx_azora_api_problems[i].name);
+
+        failed |= json_object_set_new(responses, (char *) status,
+                                      json_pack("{s:s}", "$ref", ref));
+    }
+
+    if (failed) {
+        json_decref(responses);
+        return NULL;
+    }
+
+    return responses;
+}
+
+
+static json_t *
+ngx_azora_api_success(const ngx_azora_row_t *row, const char *about,
+    const char *header)
+{
+    u_char   ref[64];
+    json_t  *schema, *response;
+
+    schema = row->returns ? ngx_azora_api_object(row->returns, 1)
+                          : json_pack("{s:s}", "type", "object");
+
+    response = json_pack("{s:s,s:{s:{s:o}}}", "description", about,
+                         "content", "application/json", "schema", schema);
+
+    if (response == NULL || header == NULL) {
+        return response;
+    }
+
+    ngx_snprintf(ref, sizeof(ref), "#/components/headers/%s%Z", header);
+
+    if (json_object_set_new(response, "headers",
+                            json_pack("{s:{s:s}}", header, "$ref", ref)) != 0)
+    {
+        json_decref(response);
+        return NULL;
+    }
+
+    return response;
+}
+
+
+/* Who may: for tools as security, for people as x-azora-... */
+
+static int
+ngx_azora_api_access(json_t *operation, const ngx_azora_row_t *row)
+{
+    int      failed;
+    json_t  *scopes;
+
+    if (row->flags & NGX_AZORA_PUBLIC) {
+        return json_object_set_new(operation, "security", json_array());
+    }
+
+    scopes = row->scope ? json_pack("[s]", row->scope) : json_array();
+
+    failed = json_object_set_new(operation, "security",
+                                 json_pack("[{s:o}]", "bearer", scopes));
+
+    if (row->scope) {
+        failed |= json_object_set_new(operation, "x-azora-scope",
+                                      json_string(row->scope));
+    }
+
+    if (row->roles) {
+        failed |= json_object_set_new(operation, "x-azora-roles",
+                                      ngx_azora_api_words(row->roles));
+    }
+
+    return failed;
+}
+
+
+json_t *
+ngx_azora_api_operation_id(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_endpoint_t *endpoint)
+{
+    ngx_str_t               name, other;
+    ngx_uint_t              i;
+    ngx_azora_endpoint_t  **endpoints;
+
+    ngx_azora_api_local_name(endpoint, &name);
+
+    if (name.len == 0) {
+        return ngx_azora_api_path_id(endpoint);
+    }
+
+    endpoints = amcf->endpoints.elts;
+
+    for (i = 0; i < amcf->endpoints.nelts; i++) {
+
+        if (endpoints[i] == endpoint) {
+            continue;
+        }
+
+        ngx_azora_api_local_name(endpoints[i], &other);
+
+        if (name.len == other.len
+            && ngx_memcmp(name.data, other.data, name.len) == 0)
+        {
+            return ngx_azora_api_path_id(endpoint);
+        }
+    }
+
+    return json_stringn((char *) name.data, name.len);
+}
+
+
+/* "ledger.transfer_batch" is the operation "transfer" */
+
+static void
+ngx_azora_api_local_name(const ngx_azora_endpoint_t *endpoint,
+    ngx_str_t *name)
+{
+    const char  *dot, *function;
+
+    ngx_str_null(name);
+
+    function = endpoint->row->function;
+
+    if (function == NULL) {
+        return;
+    }
+
+    dot = strchr(function, '.');
+    name->data = (u_char *) (dot ? dot + 1 : function);
+    name->len = ngx_strlen(name->data);
+
+    if ((endpoint->row->flags & NGX_AZORA_BATCH)
+        && name->len > sizeof("_batch") - 1
+        && ngx_strcmp(name->data + name->len - (sizeof("_batch") - 1),
+                      "_batch")
+           == 0)
+    {
+        name->len -= sizeof("_batch") - 1;
+    }
+}
+
+
+/* "GET /.well-known/jwks.json" is "get_well_known_jwks_json" */
+
+static json_t *
+ngx_azora_api_path_id(const ngx_azora_endpoint_t *endpoint)
+{
+    size_t       i, len;
+    u_char       ch, id[256];
+    ngx_uint_t   gap;
+
+    len = 0;
+    gap = 0;
+
+    for (i = 0; i < endpoint->label.len && len + 1 < sizeof(id); i++) {
+        ch = ngx_tolower(endpoint->label.data[i]);
+
+        if ((ch < 'a' || ch > 'z') && (ch < '0' || ch > '9')) {
+            gap = 1;
+            continue;
+        }
+
+        if (gap && len) {
+            id[len++] = '_';
+        }
+
+        gap = 0;
+        id[len++] = ch;
+    }
+
+    return json_stringn((char *) id, len);
+}
