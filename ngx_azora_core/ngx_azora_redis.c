@@ -1,0 +1,585 @@
+
+/*
+ * Redis joins the nodes and is never the only place where a fact lives.
+ *
+ * Every worker keeps one connection for commands and asks it for a sign of
+ * life; worker 0 keeps one more for Pub/Sub, on which nodes tell each other
+ * of generations.  When Redis is away nothing else fails.
+ */
+
+
+#include "ngx_azora_redis.h"
+
+#if (NGX_AZORA_HIREDIS_SSL)
+#include <hiredis/hiredis_ssl.h>
+#endif
+
+
+#define NGX_AZORA_REDIS_CHANNEL       "azora:generation"
+
+#define NGX_AZORA_REDIS_CHECK_MS      2000
+#define NGX_AZORA_REDIS_ANSWER_MS     1000
+#define NGX_AZORA_REDIS_BACKOFF_MIN   100
+#define NGX_AZORA_REDIS_BACKOFF_MAX   5000
+#define NGX_AZORA_REDIS_DOUBLINGS     6
+
+/* bytes waiting to be sent to a Redis that does not read */
+#define NGX_AZORA_REDIS_BACKLOG_MAX   65536
+
+#define NGX_AZORA_REDIS_PASSWORD_MAX  1024
+
+
+static char *ngx_azora_redis_address(ngx_conf_t *cf,
+    ngx_azora_redis_conf_t *conf);
+static char *ngx_azora_redis_password(ngx_conf_t *cf,
+    ngx_azora_redis_conf_t *conf);
+static char *ngx_azora_redis_tls(ngx_conf_t *cf,
+    ngx_azora_redis_conf_t *conf);
+static void ngx_azora_redis_start(ngx_cycle_t *cycle,
+    ngx_azora_redis_conn_t *conn);
+static void ngx_azora_redis_timer_handler(ngx_event_t *ev);
+static void ngx_azora_redis_open(ngx_azora_redis_conn_t *conn);
+static ngx_int_t ngx_azora_redis_ask(ngx_azora_redis_conn_t *conn);
+static void ngx_azora_redis_auth_handler(redisAsyncContext *ac, void *reply,
+    void *data);
+static void ngx_azora_redis_ping_handler(redisAsyncContext *ac, void *reply,
+    void *data);
+static void ngx_azora_redis_message_handler(redisAsyncContext *ac,
+    void *reply, void *data);
+static void ngx_azora_redis_alive(ngx_azora_redis_conn_t *conn);
+static void ngx_azora_redis_later(ngx_azora_redis_conn_t *conn);
+
+
+static ngx_connection_t        ngx_azora_redis_nobody = {
+    .fd = (ngx_socket_t) -1
+};
+static ngx_azora_redis_conn_t  ngx_azora_redis_commands;
+static ngx_azora_redis_conn_t  ngx_azora_redis_messages;
+static ngx_uint_t              ngx_azora_redis_stopped;
+
+
+/*
+ * Configuration time: resolves the address, reads the password and, where
+ * hiredis has TLS, the certificates.
+ */
+
+char *
+ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
+{
+    char  *rv;
+
+    if (conf->address.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    rv = ngx_azora_redis_address(cf, conf);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_azora_redis_password(cf, conf);
+    }
+
+    if (rv == NGX_CONF_OK && conf->tls) {
+        rv = ngx_azora_redis_tls(cf, conf);
+    }
+
+    return rv;
+}
+
+
+static char *
+ngx_azora_redis_address(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
+{
+    u_char     text[NGX_SOCKADDR_STRLEN];
+    size_t     len;
+    ngx_url_t  u;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = conf->address;
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in the address of Redis \"%V\"",
+                           u.err ? u.err : "no address", &u.url);
+        return NGX_CONF_ERROR;
+    }
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+
+    if (u.family == AF_UNIX) {
+        conf->port = 0;
+        conf->host.len = u.url.len - (sizeof("unix:") - 1);
+        conf->host.data = u.url.data + sizeof("unix:") - 1;
+
+        /* arguments of directives end with a NUL */
+
+        return NGX_CONF_OK;
+    }
+
+#endif
+
+    /* numbers only: hiredis would look a name up inside the event loop */
+
+    len = ngx_sock_ntop(u.addrs[0].sockaddr, u.addrs[0].socklen, text,
+                        sizeof(text), 0);
+
+    /* [::1] -> ::1 */
+
+    if (len > 2 && text[0] == '[') {
+        ngx_memmove(text, text + 1, len - 2);
+        len -= 2;
+    }
+
+    conf->host.data = ngx_pnalloc(cf->pool, len + 1);
+    if (conf->host.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(conf->host.data, text, len);
+    conf->host.data[len] = '\0';
+    conf->host.len = len;
+    conf->port = u.port;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_azora_redis_password(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
+{
+    u_char     *p;
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_err_t   err;
+
+    if (conf->password_file.len == 0) {
+        return NGX_CONF_OK;
+    }
+
+    p = ngx_pnalloc(cf->pool, NGX_AZORA_REDIS_PASSWORD_MAX);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(conf->password_file.data, NGX_FILE_RDONLY,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed",
+                           &conf->password_file);
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_read_fd(fd, p, NGX_AZORA_REDIS_PASSWORD_MAX);
+    err = ngx_errno;
+
+    (void) ngx_close_file(fd);
+
+    while (n > 0 && (p[n - 1] == LF || p[n - 1] == CR)) {
+        n--;
+    }
+
+    if (n <= 0 || n == NGX_AZORA_REDIS_PASSWORD_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, (n == -1) ? err : 0,
+                           "\"%V\" must hold the password of Redis, at most "
+                           "%d bytes", &conf->password_file,
+                           NGX_AZORA_REDIS_PASSWORD_MAX - 1);
+        return NGX_CONF_ERROR;
+    }
+
+    conf->password.data = p;
+    conf->password.len = n;
+
+    return NGX_CONF_OK;
+}
+
+
+#if (NGX_AZORA_HIREDIS_SSL)
+
+static void
+ngx_azora_redis_tls_free(void *data)
+{
+    redisFreeSSLContext(data);
+}
+
+#endif
+
+
+static char *
+ngx_azora_redis_tls(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
+{
+#if (NGX_AZORA_HIREDIS_SSL)
+
+    const char            *ca;
+    ngx_pool_cleanup_t    *cln;
+    redisSSLContextError   error;
+
+    if (conf->port == 0) {
+        return "takes \"tls\" with host:port only";
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    (void) redisInitOpenSSL();
+
+    error = REDIS_SSL_CTX_NONE;
+    ca = conf->ca.len ? (char *) conf->ca.data : NULL;
+
+    conf->ssl = redisCreateSSLContext(ca, ca ? NULL : "/etc/ssl/certs", NULL,
+                                      NULL, NULL, &error);
+    if (conf->ssl == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "TLS to Redis: %s",
+                           redisSSLContextGetError(error));
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_azora_redis_tls_free;
+    cln->data = conf->ssl;
+
+    return NGX_CONF_OK;
+
+#else
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"azora_redis\" cannot use \"tls\": these modules were "
+                       "built with a hiredis without TLS (it came with 1.0); "
+                       "use a Unix socket, or build with hiredis_ssl");
+    return NGX_CONF_ERROR;
+
+#endif
+}
+
+
+ngx_int_t
+ngx_azora_redis_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_azora_main_conf->redis.address.len == 0) {
+        return NGX_OK;
+    }
+
+    ngx_azora_redis_start(cycle, &ngx_azora_redis_commands);
+
+    if (ngx_worker == 0) {
+        ngx_azora_redis_messages.subscriber = 1;
+        ngx_azora_redis_start(cycle, &ngx_azora_redis_messages);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_azora_redis_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_azora_redis_stopped = 1;
+
+    ngx_azora_redis_free(&ngx_azora_redis_commands);
+    ngx_azora_redis_free(&ngx_azora_redis_messages);
+}
+
+
+/* Whether this worker could use Redis now. */
+
+ngx_uint_t
+ngx_azora_redis_connected(void)
+{
+    return ngx_azora_redis_commands.state == NGX_AZORA_REDIS_READY
+           || ngx_azora_redis_commands.state == NGX_AZORA_REDIS_ASKING;
+}
+
+
+void
+ngx_azora_redis_publish(const ngx_str_t *name, uint64_t value)
+{
+    size_t              len;
+    redisAsyncContext  *ac;
+    u_char              text[NGX_AZORA_HINT_MAX];
+
+    ac = ngx_azora_redis_commands.context;
+
+    if (!ngx_azora_redis_connected() || ac == NULL
+        || name->len > NGX_AZORA_HINT_MAX - 1 - NGX_INT64_LEN
+        || sdslen(ac->c.obuf) > NGX_AZORA_REDIS_BACKLOG_MAX)
+    {
+        return;
+    }
+
+    len = ngx_sprintf(text, "%V %uL", name, value) - text;
+
+    (void) redisAsyncCommand(ac, NULL, NULL,
+                             "PUBLISH " NGX_AZORA_REDIS_CHANNEL " %b", text,
+                             len);
+}
+
+
+static void
+ngx_azora_redis_start(ngx_cycle_t *cycle, ngx_azora_redis_conn_t *conn)
+{
+    ngx_event_t  *ev;
+
+    ev = &conn->timer;
+
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->handler = ngx_azora_redis_timer_handler;
+    ev->data = &ngx_azora_redis_nobody;
+    ev->log = cycle->log;
+    ev->cancelable = 1;
+
+    ngx_add_timer(ev, 1);
+}
+
+
+static void
+ngx_azora_redis_timer_handler(ngx_event_t *ev)
+{
+    ngx_azora_redis_conn_t  *conn;
+
+    conn = (ngx_azora_redis_conn_t *)
+               ((u_char *) ev - offsetof(ngx_azora_redis_conn_t, timer));
+
+    switch (conn->state) {
+
+    case NGX_AZORA_REDIS_CLOSED:
+        ngx_azora_redis_open(conn);
+        break;
+
+    case NGX_AZORA_REDIS_READY:
+        if (ngx_azora_redis_ask(conn) == NGX_OK) {
+            conn->state = NGX_AZORA_REDIS_ASKING;
+            ngx_add_timer(&conn->timer, NGX_AZORA_REDIS_ANSWER_MS);
+        }
+
+        break;
+
+    default:
+        ngx_azora_redis_failed(conn, "no answer in time");
+        ngx_azora_redis_free(conn);
+    }
+}
+
+
+static void
+ngx_azora_redis_open(ngx_azora_redis_conn_t *conn)
+{
+    redisAsyncContext       *ac;
+    ngx_azora_redis_conf_t  *conf;
+
+    conf = &ngx_azora_main_conf->redis;
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    if (ngx_azora_breaker_enter(NGX_AZORA_DEPENDENCY_REDIS) != NGX_OK) {
+        ngx_add_timer(&conn->timer, NGX_AZORA_REDIS_BACKOFF_MIN);
+        return;
+    }
+
+    if (ngx_azora_redis_connect(conn, conf) != NGX_OK) {
+        ngx_azora_redis_later(conn);
+        return;
+    }
+
+    conn->state = NGX_AZORA_REDIS_CONNECTING;
+    ngx_add_timer(&conn->timer, NGX_AZORA_REDIS_ANSWER_MS);
+
+    /* hiredis keeps commands until it is connected, in this order */
+
+    ac = conn->context;
+
+    if (conf->password.len
+        && redisAsyncCommand(ac, ngx_azora_redis_auth_handler, conn,
+                             "AUTH %b", conf->password.data,
+                             conf->password.len)
+           != REDIS_OK)
+    {
+        ngx_azora_redis_failed(conn, "AUTH cannot be sent");
+        ngx_azora_redis_free(conn);
+        return;
+    }
+
+    (void) ngx_azora_redis_ask(conn);
+}
+
+
+/*
+ * Asks for a sign of life; NGX_ERROR: the connection was given up.  In Pub/Sub
+ * that is to subscribe once more, since hiredis before 1.0 keeps the callback
+ * of a PING for ever there.
+ */
+
+static ngx_int_t
+ngx_azora_redis_ask(ngx_azora_redis_conn_t *conn)
+{
+    int  rc;
+
+    if (conn->subscriber) {
+        rc = redisAsyncCommand(conn->context, ngx_azora_redis_message_handler,
+                               conn, "SUBSCRIBE " NGX_AZORA_REDIS_CHANNEL);
+
+    } else {
+        rc = redisAsyncCommand(conn->context, ngx_azora_redis_ping_handler,
+                               conn, "PING");
+    }
+
+    if (rc == REDIS_OK) {
+        return NGX_OK;
+    }
+
+    ngx_azora_redis_failed(conn, "a command cannot be sent");
+    ngx_azora_redis_free(conn);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_azora_redis_auth_handler(redisAsyncContext *ac, void *reply, void *data)
+{
+    redisReply *answer = reply;
+
+    if (answer && answer->type == REDIS_REPLY_ERROR) {
+        ngx_azora_redis_failed(data, answer->str);
+        redisAsyncFree(ac);
+    }
+}
+
+
+static void
+ngx_azora_redis_ping_handler(redisAsyncContext *ac, void *reply, void *data)
+{
+    redisReply *answer = reply;
+
+    if (answer == NULL) {
+        /* the connection is gone, which its end tells */
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_STATUS) {
+        ngx_azora_redis_alive(data);
+        return;
+    }
+
+    /* NOAUTH, LOADING, MASTERDOWN: it lives but cannot be used */
+
+    ngx_azora_redis_failed(data, answer->type == REDIS_REPLY_ERROR
+                                 ? answer->str : "no PONG to a PING");
+    redisAsyncFree(ac);
+}
+
+
+static void
+ngx_azora_redis_message_handler(redisAsyncContext *ac, void *reply,
+    void *data)
+{
+    uint64_t     value;
+    ngx_str_t    name;
+    redisReply  *answer = reply, *text;
+
+    if (answer == NULL) {
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_ERROR) {
+        ngx_azora_redis_failed(data, answer->str);
+        redisAsyncFree(ac);
+        return;
+    }
+
+    if (answer->elements != 3 || answer->element[0]->str == NULL) {
+        return;
+    }
+
+    if (ngx_strcasecmp((u_char *) answer->element[0]->str,
+                       (u_char *) "subscribe")
+        == 0)
+    {
+        ngx_azora_redis_alive(data);
+        return;
+    }
+
+    text = answer->element[2];
+
+    if (text->type == REDIS_REPLY_STRING
+        && ngx_azora_generation_parse((u_char *) text->str, text->len, &name,
+                                      &value)
+           == NGX_OK)
+    {
+        ngx_azora_generation_hint(&name, value);
+    }
+}
+
+
+static void
+ngx_azora_redis_alive(ngx_azora_redis_conn_t *conn)
+{
+    if (conn->down) {
+        ngx_log_error(NGX_LOG_NOTICE, conn->timer.log, 0,
+                      "azora: Redis answers again");
+    }
+
+    conn->down = 0;
+    conn->attempts = 0;
+    conn->state = NGX_AZORA_REDIS_READY;
+
+    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_REDIS, 1);
+
+    ngx_add_timer(&conn->timer, NGX_AZORA_REDIS_CHECK_MS);
+}
+
+
+/* Logs and counts why a connection is about to end. */
+
+void
+ngx_azora_redis_failed(ngx_azora_redis_conn_t *conn, const char *reason)
+{
+    ngx_uint_t  level;
+
+    level = conn->down ? NGX_LOG_INFO : NGX_LOG_WARN;
+
+    ngx_log_error(level, conn->timer.log, 0, "azora: Redis: %s", reason);
+
+    conn->down = 1;
+    conn->attempts++;
+    conn->state = NGX_AZORA_REDIS_CLOSED;
+
+    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_REDIS, 0);
+}
+
+
+void
+ngx_azora_redis_gone(ngx_azora_redis_conn_t *conn, const char *reason)
+{
+    if (conn->state != NGX_AZORA_REDIS_CLOSED && !ngx_exiting
+        && !ngx_azora_redis_stopped)
+    {
+        ngx_azora_redis_failed(conn, reason);
+    }
+
+    conn->state = NGX_AZORA_REDIS_CLOSED;
+
+    ngx_azora_redis_later(conn);
+}
+
+
+static void
+ngx_azora_redis_later(ngx_azora_redis_conn_t *conn)
+{
+    ngx_msec_t  delay;
+
+    if (ngx_exiting || ngx_azora_redis_stopped) {
+        return;
+    }
+
+    delay = (ngx_msec_t) NGX_AZORA_REDIS_BACKOFF_MIN
+            << ngx_min(conn->attempts, NGX_AZORA_REDIS_DOUBLINGS);
+    delay = ngx_min(delay, NGX_AZORA_REDIS_BACKOFF_MAX);
+
+    ngx_add_timer(&conn->timer, delay / 2 + ngx_random() % (delay / 2));
+}
