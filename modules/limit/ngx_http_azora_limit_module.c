@@ -1,0 +1,690 @@
+
+/*
+ * Rate limits per address, per subject and tier, or per any variable, exact
+ * across the workers of a node and without a lock.
+ */
+
+
+#include "ngx_http_azora_limit.h"
+
+
+static ngx_int_t ngx_http_azora_limit_preconfiguration(ngx_conf_t *cf);
+static void *ngx_http_azora_limit_create_conf(ngx_conf_t *cf);
+static char *ngx_http_azora_limit_merge_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_azora_limit_zone_metrics(ngx_conf_t *cf,
+    ngx_http_azora_limit_zone_t *zone);
+static ngx_int_t ngx_http_azora_limit_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+static char *ngx_http_azora_limit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_azora_limit_argument(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule, ngx_str_t *arg, ngx_str_t *rate);
+static char *ngx_http_azora_limit_key_argument(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule, ngx_str_t *key);
+static char *ngx_http_azora_limit_finish_rule(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule, ngx_str_t *rate);
+static ngx_int_t ngx_http_azora_limit_rate(ngx_str_t *text, ngx_uint_t *count,
+    uint64_t *period);
+static char *ngx_http_azora_limit_exempt_cidr(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+
+#define NGX_HTTP_AZORA_LIMIT_COUNT_MAX   1000000
+#define NGX_HTTP_AZORA_LIMIT_NAME_MAX    64
+#define NGX_HTTP_AZORA_LIMIT_SIZE_MIN    (8 * ngx_pagesize)
+
+/* ns; some 36 years of work ahead keep all sums far from overflow */
+#define NGX_HTTP_AZORA_LIMIT_AHEAD_MAX   ((uint64_t) 1 << 60)
+
+
+static ngx_conf_enum_t  ngx_http_azora_limit_log_levels[] = {
+    { ngx_string("info"), NGX_LOG_INFO },
+    { ngx_string("notice"), NGX_LOG_NOTICE },
+    { ngx_string("warn"), NGX_LOG_WARN },
+    { ngx_string("error"), NGX_LOG_ERR },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_azora_limit_commands[] = {
+
+    { ngx_string("azora_limit_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE2,
+      ngx_http_azora_limit_zone,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("azora_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_azora_limit,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_limit_exempt"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_azora_limit_exempt_cidr,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_limit_log_level"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_azora_limit_conf_t, log_level),
+      &ngx_http_azora_limit_log_levels },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_azora_limit_module_ctx = {
+    ngx_http_azora_limit_preconfiguration, /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_azora_limit_create_conf,      /* create location configuration */
+    ngx_http_azora_limit_merge_conf        /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_azora_limit_module = {
+    NGX_MODULE_V1,
+    &ngx_http_azora_limit_module_ctx,      /* module context */
+    ngx_http_azora_limit_commands,         /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static const ngx_azora_stage_t  ngx_http_azora_limit_stages[] = {
+    { NGX_AZORA_STAGE_LIMIT_ADDRESS, ngx_http_azora_limit_address_stage },
+    { NGX_AZORA_STAGE_LIMIT_PRINCIPAL, ngx_http_azora_limit_principal_stage },
+    { 0, NULL }
+};
+
+
+static const ngx_azora_capability_t  ngx_http_azora_limit_capability = {
+    .abi = NGX_AZORA_ABI,
+    .name = "limit",
+    .stages = ngx_http_azora_limit_stages,
+    .about = "Rate limits per address and per subject."
+};
+
+
+static ngx_int_t
+ngx_http_azora_limit_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_azora_register(cf, &ngx_http_azora_limit_capability);
+}
+
+
+static void *
+ngx_http_azora_limit_create_conf(ngx_conf_t *cf)
+{
+    ngx_http_azora_limit_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_limit_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->rules = NULL;
+     *     conf->exempt = NULL;
+     *     conf->off = 0;
+     */
+
+    conf->log_level = NGX_CONF_UNSET_UINT;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_azora_limit_merge_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_azora_limit_conf_t *prev = parent;
+    ngx_http_azora_limit_conf_t *conf = child;
+
+    if (conf->rules == NULL && !conf->off) {
+        conf->rules = prev->rules;
+    }
+
+    if (conf->exempt == NULL) {
+        conf->exempt = prev->exempt;
+    }
+
+    ngx_conf_merge_uint_value(conf->log_level, prev->log_level,
+                              NGX_LOG_NOTICE);
+
+    return NGX_CONF_OK;
+}
+
+
+/* azora_limit_zone name=ip size=10m; */
+
+static char *
+ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ssize_t                       size;
+    ngx_str_t                    *value, name, text;
+    ngx_uint_t                    i;
+    ngx_shm_zone_t               *shm_zone;
+    ngx_http_azora_limit_zone_t  *zone;
+
+    value = cf->args->elts;
+    size = NGX_ERROR;
+    ngx_str_null(&name);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "name=", 5) == 0) {
+            name.data = value[i].data + 5;
+            name.len = value[i].len - 5;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "size=", 5) == 0) {
+            text.data = value[i].data + 5;
+            text.len = value[i].len - 5;
+            size = ngx_parse_size(&text);
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    /* the name stands in headers, metrics and problems without quoting */
+
+    for (i = 0; i < name.len; i++) {
+        if ((name.data[i] | 0x20) >= 'a' && (name.data[i] | 0x20) <= 'z') {
+            continue;
+        }
+
+        if (!ngx_strchr("0123456789-_", name.data[i])) {
+            break;
+        }
+    }
+
+    if (name.len == 0 || i < name.len
+        || name.len > NGX_HTTP_AZORA_LIMIT_NAME_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" needs name=, 1 to %d letters, digits, "
+                           "\"-\" and \"_\"", &cmd->name,
+                           NGX_HTTP_AZORA_LIMIT_NAME_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    if (size == NGX_ERROR || size < (ssize_t) NGX_HTTP_AZORA_LIMIT_SIZE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" needs size=, at least %uzk", &cmd->name,
+                           NGX_HTTP_AZORA_LIMIT_SIZE_MIN / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_limit_zone_t));
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->name = name;
+
+    shm_zone = ngx_shared_memory_add(cf, &name, size,
+                                     &ngx_http_azora_limit_module);
+    if (shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" \"%V\" is already there", &cmd->name,
+                           &name);
+        return NGX_CONF_ERROR;
+    }
+
+    shm_zone->init = ngx_http_azora_limit_init_zone;
+    shm_zone->data = zone;
+
+    if (ngx_http_azora_limit_zone_metrics(cf, zone) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_limit_zone_metrics(ngx_conf_t *cf,
+    ngx_http_azora_limit_zone_t *zone)
+{
+    u_char  *labels;
+
+    labels = ngx_pnalloc(cf->pool, sizeof("zone=\"\"") + zone->name.len);
+    if (labels == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(labels, "zone=\"%V\"%Z", &zone->name);
+
+    zone->refused = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                                     "azora_limit_refused_total",
+                                     (char *) labels,
+                                     "Requests refused by a rate limit.");
+
+    zone->dry_run = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                                     "azora_limit_dry_run_total",
+                                     (char *) labels,
+                                     "Requests a dry-run limit let pass.");
+
+    zone->evicted = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                                     "azora_limit_evicted_total",
+                                     (char *) labels,
+                                     "Live keys forgotten in a full zone.");
+
+    if (zone->refused == NGX_AZORA_NONE || zone->dry_run == NGX_AZORA_NONE
+        || zone->evicted == NGX_AZORA_NONE)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_limit_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_azora_limit_zone_t *old = data;
+
+    size_t                         size;
+    ngx_slab_pool_t               *shpool;
+    ngx_http_azora_limit_zone_t   *zone;
+    ngx_http_azora_limit_table_t  *table;
+
+    zone = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (old || shm_zone->shm.exists) {
+        /* a reload keeps what was counted */
+        table = old ? old->table : shpool->data;
+
+        if (table->magic != NGX_HTTP_AZORA_LIMIT_MAGIC
+            || table->version != NGX_HTTP_AZORA_LIMIT_VERSION
+            || table->size != sizeof(ngx_http_azora_limit_table_t))
+        {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "azora_limit_zone \"%V\" was laid out by another "
+                          "version: restart instead of reloading",
+                          &zone->name);
+            return NGX_ERROR;
+        }
+
+        zone->table = table;
+        return NGX_OK;
+    }
+
+    /* all that the slab allocator can give, at a page and zeroed by mmap() */
+
+    size = shpool->pfree * ngx_pagesize;
+
+    table = ngx_slab_alloc(shpool, size);
+    if (table == NULL) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_DEBUG_MALLOC)
+    ngx_memzero(table, size);
+#endif
+
+    if (ngx_http_azora_limit_table_init(table, size) != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, ngx_errno,
+                      "azora_limit_zone \"%V\" cannot be made", &zone->name);
+        return NGX_ERROR;
+    }
+
+    shpool->data = table;
+    zone->table = table;
+
+    return NGX_OK;
+}
+
+
+/* azora_limit zone=ip [key=address] rate=100r/m [burst=100] [tier=] [dry_run];
+   azora_limit off; */
+
+static char *
+ngx_http_azora_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_azora_limit_conf_t *lcf = conf;
+
+    char                         *rv;
+    ngx_str_t                    *value, rate;
+    ngx_uint_t                    i;
+    ngx_http_azora_limit_rule_t  *rule;
+
+    value = cf->args->elts;
+
+    if (lcf->off) {
+        return "is \"off\" here already";
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        if (lcf->rules) {
+            return "has rules here already";
+        }
+
+        lcf->off = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (lcf->rules == NULL) {
+        lcf->rules = ngx_array_create(cf->pool, 2,
+                                      sizeof(ngx_http_azora_limit_rule_t));
+        if (lcf->rules == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (lcf->rules->nelts == NGX_HTTP_AZORA_LIMIT_RULES_MAX) {
+        return "is given too often in one place";
+    }
+
+    rule = ngx_array_push(lcf->rules);
+    if (rule == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(rule, sizeof(ngx_http_azora_limit_rule_t));
+    ngx_str_null(&rate);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        rv = ngx_http_azora_limit_argument(cf, rule, &value[i], &rate);
+
+        if (rv != NGX_CONF_OK) {
+            if (rv != NGX_CONF_ERROR) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"azora_limit\": \"%V\" %s", &value[i],
+                                   rv);
+            }
+
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_azora_limit_finish_rule(cf, rule, &rate);
+}
+
+
+static char *
+ngx_http_azora_limit_argument(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule, ngx_str_t *arg, ngx_str_t *rate)
+{
+    ngx_int_t   n;
+    ngx_str_t   text, name;
+
+    if (ngx_strcmp(arg->data, "dry_run") == 0) {
+        rule->dry_run = 1;
+        return NGX_CONF_OK;
+    }
+
+    text.data = (u_char *) ngx_strchr(arg->data, '=');
+
+    if (text.data == NULL) {
+        return "is not known";
+    }
+
+    text.data++;
+    text.len = arg->data + arg->len - text.data;
+
+    if (text.len == 0) {
+        return "has no value";
+    }
+
+    name.data = arg->data;
+    name.len = text.data - arg->data;
+
+    if (name.len == 5 && ngx_strncmp(name.data, "zone=", 5) == 0) {
+        rule->shm_zone = ngx_shared_memory_add(cf, &text, 0,
+                                               &ngx_http_azora_limit_module);
+        return rule->shm_zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
+
+    if (name.len == 4 && ngx_strncmp(name.data, "key=", 4) == 0) {
+        return ngx_http_azora_limit_key_argument(cf, rule, &text);
+    }
+
+    if (name.len == 5 && ngx_strncmp(name.data, "rate=", 5) == 0) {
+        *rate = text;
+        return NGX_CONF_OK;
+    }
+
+    if (name.len == 6 && ngx_strncmp(name.data, "burst=", 6) == 0) {
+        n = ngx_atoi(text.data, text.len);
+
+        if (n < 1 || n > NGX_HTTP_AZORA_LIMIT_COUNT_MAX) {
+            return "must be a number from 1 to 1000000";
+        }
+
+        rule->quota = n;
+        return NGX_CONF_OK;
+    }
+
+    if (name.len == 5 && ngx_strncmp(name.data, "tier=", 5) == 0) {
+        rule->tier = text;
+        return NGX_CONF_OK;
+    }
+
+    return "is not known";
+}
+
+
+static char *
+ngx_http_azora_limit_key_argument(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule, ngx_str_t *key)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    if (ngx_strcmp(key->data, "address") == 0) {
+        rule->key = NGX_HTTP_AZORA_LIMIT_ADDRESS;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(key->data, "subject") == 0) {
+        rule->key = NGX_HTTP_AZORA_LIMIT_SUBJECT;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(key) == 0) {
+        return "is neither address nor subject nor has it a variable";
+    }
+
+    rule->key = NGX_HTTP_AZORA_LIMIT_VALUE;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = key;
+    ccv.complex_value = &rule->value;
+
+    return (ngx_http_compile_complex_value(&ccv) == NGX_OK) ? NGX_CONF_OK
+                                                            : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_azora_limit_finish_rule(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule, ngx_str_t *rate)
+{
+    u_char      *p;
+    uint64_t     period;
+    ngx_uint_t   count;
+
+    if (rule->shm_zone == NULL) {
+        return "needs zone=";
+    }
+
+    if (ngx_http_azora_limit_rate(rate, &count, &period) != NGX_OK) {
+        return "needs rate=, such as 10r/s, 100r/m, 1000r/h or 5000r/d";
+    }
+
+    if (rule->tier.len && rule->key != NGX_HTTP_AZORA_LIMIT_SUBJECT) {
+        return "takes tier= with key=subject only";
+    }
+
+    if (rule->quota == 0) {
+        rule->quota = count;
+    }
+
+    rule->rate.interval = period / count;
+
+    if (rule->quota > NGX_HTTP_AZORA_LIMIT_AHEAD_MAX / rule->rate.interval) {
+        return "has a burst that takes too long to come back";
+    }
+
+    rule->rate.tolerance = rule->quota * rule->rate.interval;
+    rule->window = (rule->rate.tolerance + 999999999) / 1000000000;
+
+    /* rules of one zone count apart when their keys or rates differ */
+
+    rule->domain = rule->rate.interval * 31 + rule->quota * 4 + rule->key;
+
+    p = ngx_pnalloc(cf->pool, rule->shm_zone->shm.name.len
+                              + sizeof("\"\";q=;w=") + 2 * NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    rule->policy.data = p;
+    rule->policy.len = ngx_sprintf(p, "\"%V\";q=%ui;w=%ui",
+                                   &rule->shm_zone->shm.name, rule->quota,
+                                   rule->window)
+                       - p;
+
+    return NGX_CONF_OK;
+}
+
+
+/* "100r/m" -> 100 and 60 s in ns */
+
+static ngx_int_t
+ngx_http_azora_limit_rate(ngx_str_t *text, ngx_uint_t *count,
+    uint64_t *period)
+{
+    ngx_int_t  n;
+
+    if (text->len < 4
+        || ngx_strncmp(text->data + text->len - 3, "r/", 2) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    n = ngx_atoi(text->data, text->len - 3);
+
+    if (n < 1 || n > NGX_HTTP_AZORA_LIMIT_COUNT_MAX) {
+        return NGX_ERROR;
+    }
+
+    *count = n;
+
+    switch (text->data[text->len - 1]) {
+
+    case 's':
+        *period = 1000000000ULL;
+        return NGX_OK;
+
+    case 'm':
+        *period = 60 * 1000000000ULL;
+        return NGX_OK;
+
+    case 'h':
+        *period = 3600 * 1000000000ULL;
+        return NGX_OK;
+
+    case 'd':
+        *period = 86400 * 1000000000ULL;
+        return NGX_OK;
+
+    default:
+        return NGX_ERROR;
+    }
+}
+
+
+/* azora_limit_exempt 127.0.0.1 10.0.0.0/8; */
+
+static char *
+ngx_http_azora_limit_exempt_cidr(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_azora_limit_conf_t *lcf = conf;
+
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    ngx_cidr_t  *cidr;
+
+    value = cf->args->elts;
+
+    if (lcf->exempt == NULL) {
+        lcf->exempt = ngx_array_create(cf->pool, 4, sizeof(ngx_cidr_t));
+        if (lcf->exempt == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        cidr = ngx_array_push(lcf->exempt);
+        if (cidr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(cidr, sizeof(ngx_cidr_t));
+
+        if (ngx_strcmp(value[i].data, "unix:") == 0) {
+#if (NGX_HAVE_UNIX_DOMAIN)
+            cidr->family = AF_UNIX;
+#endif
+            continue;
+        }
+
+        rc = ngx_ptocidr(&value[i], cidr);
+
+        if (rc == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address or network \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DONE) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of %V are meaningless",
+                               &value[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
