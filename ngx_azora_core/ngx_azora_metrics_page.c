@@ -308,9 +308,15 @@ ngx_azora_page_histogram(ngx_azora_page_t *page, ngx_str_t *name,
         total.sum_ns += histogram->sum_ns;
     }
 
-    n = 0;
+    for (n = 0, k = 0; k < NGX_AZORA_BUCKETS; k++) {
+        n += total.count[k];
+    }
 
-    for (k = 0; k < NGX_AZORA_BUCKETS; k++) {
+    if (n == 0) {
+        return;
+    }
+
+    for (n = 0, k = 0; k < NGX_AZORA_BUCKETS; k++) {
         n += total.count[k];
         ngx_azora_page_bucket(page, name, labels, ngx_azora_page_bounds[k], n);
     }

@@ -13,6 +13,7 @@ static json_t *ngx_azora_openapi_info(void);
 static json_t *ngx_azora_openapi_tags(ngx_azora_main_conf_t *amcf);
 static json_t *ngx_azora_openapi_paths(ngx_azora_main_conf_t *amcf);
 static json_t *ngx_azora_openapi_components(ngx_azora_main_conf_t *amcf);
+static json_t *ngx_azora_openapi_schemas(ngx_azora_main_conf_t *amcf);
 static json_t *ngx_azora_openapi_problem(void);
 static json_t *ngx_azora_openapi_problems(ngx_uint_t mask);
 static json_t *ngx_azora_openapi_headers(ngx_uint_t mask,
@@ -212,8 +213,8 @@ ngx_azora_openapi_components(ngx_azora_main_conf_t *amcf)
         return json_object();
     }
 
-    components = json_pack("{s:{s:o},s:o,s:o}",
-                           "schemas", "Problem", ngx_azora_openapi_problem(),
+    components = json_pack("{s:o,s:o,s:o}",
+                           "schemas", ngx_azora_openapi_schemas(amcf),
                            "responses", ngx_azora_openapi_problems(mask),
                            "headers", ngx_azora_openapi_headers(mask, amcf));
     failed = (components == NULL);
@@ -238,6 +239,44 @@ ngx_azora_openapi_components(ngx_azora_main_conf_t *amcf)
     }
 
     return components;
+}
+
+
+static json_t *
+ngx_azora_openapi_schemas(ngx_azora_main_conf_t *amcf)
+{
+    int                     failed;
+    json_t                 *schemas, *name;
+    ngx_uint_t              i;
+    ngx_azora_endpoint_t  **endpoints;
+
+    schemas = json_pack("{s:o}", "Problem", ngx_azora_openapi_problem());
+    failed = (schemas == NULL);
+
+    endpoints = amcf->endpoints.elts;
+
+    for (i = 0; i < amcf->endpoints.nelts && !failed; i++) {
+
+        if (endpoints[i]->row->returns == NULL
+            || (endpoints[i]->row->flags & NGX_AZORA_HIDDEN))
+        {
+            continue;
+        }
+
+        name = ngx_azora_api_reply_name(amcf, endpoints[i]->row->returns);
+
+        failed = json_object_set_new(schemas, json_string_value(name),
+                     ngx_azora_api_object(endpoints[i]->row->returns, 1));
+
+        json_decref(name);
+    }
+
+    if (failed) {
+        json_decref(schemas);
+        return NULL;
+    }
+
+    return schemas;
 }
 
 

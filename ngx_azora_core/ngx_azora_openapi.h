@@ -43,6 +43,10 @@ ngx_uint_t ngx_azora_api_has_body(const ngx_azora_row_t *row);
 json_t *ngx_azora_api_operation_id(ngx_azora_main_conf_t *amcf,
     const ngx_azora_endpoint_t *endpoint);
 
+/* the name of the schema of what rows return, among the components */
+json_t *ngx_azora_api_reply_name(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_field_t *returns);
+
 /* the operation object of a row; NULL: out of memory */
 json_t *ngx_azora_api_operation(ngx_azora_main_conf_t *amcf,
     const ngx_azora_endpoint_t *endpoint);

@@ -8,9 +8,14 @@
 static json_t *ngx_azora_api_parameters(const ngx_azora_row_t *row);
 static json_t *ngx_azora_api_parameter(const ngx_azora_field_t *field);
 static json_t *ngx_azora_api_body(const ngx_azora_row_t *row);
-static json_t *ngx_azora_api_responses(const ngx_azora_row_t *row);
-static json_t *ngx_azora_api_success(const ngx_azora_row_t *row,
-    const char *about, const char *header);
+static json_t *ngx_azora_api_responses(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_row_t *row);
+static json_t *ngx_azora_api_success(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_row_t *row, const char *about, const char *header);
+static json_t *ngx_azora_api_reply(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_row_t *row);
+static json_t *ngx_azora_api_description(const ngx_azora_row_t *row,
+    const char *summary);
 static int ngx_azora_api_access(json_t *operation, const ngx_azora_row_t *row);
 static void ngx_azora_api_local_name(const ngx_azora_endpoint_t *endpoint,
     ngx_str_t *name);
@@ -131,14 +136,15 @@ ngx_azora_api_operation(ngx_azora_main_conf_t *amcf,
     row = endpoint->row;
     summary = row->summary ? row->summary : (char *) endpoint->label.data;
 
-    operation = json_pack("{s:o,s:s,s:s+,s:[s],s:o,s:o}",
+    operation = json_pack("{s:o,s:s,s:o,s:[s],s:o,s:o}",
                           "operationId",
                           ngx_azora_api_operation_id(amcf, endpoint),
                           "summary", summary,
-                          "description", summary, ".",
+                          "description",
+                          ngx_azora_api_description(row, summary),
                           "tags", endpoint->capability->name,
                           "parameters", ngx_azora_api_parameters(row),
-                          "responses", ngx_azora_api_responses(row));
+                          "responses", ngx_azora_api_responses(amcf, row));
     if (operation == NULL) {
         return NULL;
     }
@@ -230,7 +236,8 @@ ngx_azora_api_body(const ngx_azora_row_t *row)
 
 
 static json_t *
-ngx_azora_api_responses(const ngx_azora_row_t *row)
+ngx_azora_api_responses(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_row_t *row)
 {
     int          failed;
     u_char       status[NGX_INT_T_LEN + 1], ref[64];
@@ -244,11 +251,11 @@ ngx_azora_api_responses(const ngx_azora_row_t *row)
 
     if (row->method == NGX_HTTP_POST) {
         failed |= json_object_set_new(responses, "201",
-                      ngx_azora_api_success(row, "Made.", "Location"));
+                      ngx_azora_api_success(amcf, row, "Made.", "Location"));
     }
 
     failed |= json_object_set_new(responses, "200",
-                  ngx_azora_api_success(row, "Done.",
+                  ngx_azora_api_success(amcf, row, "Done.",
                                         row->version ? "ETag" : NULL));
 
     if (row->version) {
@@ -284,17 +291,15 @@ ngx_azora_api_responses(const ngx_azora_row_t *row)
 
 
 static json_t *
-ngx_azora_api_success(const ngx_azora_row_t *row, const char *about,
-    const char *header)
+ngx_azora_api_success(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row,
+    const char *about, const char *header)
 {
     u_char   ref[64];
-    json_t  *schema, *response;
-
-    schema = row->returns ? ngx_azora_api_object(row->returns, 1)
-                          : json_pack("{s:s}", "type", "object");
+    json_t  *response;
 
     response = json_pack("{s:s,s:{s:{s:o}}}", "description", about,
-                         "content", "application/json", "schema", schema);
+                         "content", "application/json", "schema",
+                         ngx_azora_api_reply(amcf, row));
 
     if (response == NULL || header == NULL) {
         return response;
@@ -313,22 +318,82 @@ ngx_azora_api_success(const ngx_azora_row_t *row, const char *about,
 }
 
 
+/* Rows that give the same thing refer to one schema. */
+
+static json_t *
+ngx_azora_api_reply(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row)
+{
+    json_t  *name, *schema;
+
+    if (row->returns == NULL) {
+        return json_pack("{s:s}", "type", "object");
+    }
+
+    name = ngx_azora_api_reply_name(amcf, row->returns);
+
+    schema = json_pack("{s:s+}", "$ref", "#/components/schemas/",
+                       json_string_value(name));
+    json_decref(name);
+
+    return schema;
+}
+
+
+json_t *
+ngx_azora_api_reply_name(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_field_t *returns)
+{
+    ngx_uint_t              i;
+    ngx_azora_endpoint_t  **endpoints;
+
+    endpoints = amcf->endpoints.elts;
+
+    for (i = 0; i < amcf->endpoints.nelts; i++) {
+
+        if (endpoints[i]->row->returns == returns
+            && !(endpoints[i]->row->flags & NGX_AZORA_HIDDEN))
+        {
+            return ngx_azora_api_operation_id(amcf, endpoints[i]);
+        }
+    }
+
+    return NULL;
+}
+
+
+static json_t *
+ngx_azora_api_description(const ngx_azora_row_t *row, const char *summary)
+{
+    u_char  text[512];
+
+    ngx_snprintf(text, sizeof(text) - 1, "%s.%s%s%s%s%s%s%Z", summary,
+                 row->scope ? " Needs the scope `" : "",
+                 row->scope ? row->scope : "",
+                 row->scope ? "`." : "",
+                 row->roles ? " Only for `" : "",
+                 row->roles ? row->roles : "",
+                 row->roles ? "`." : "");
+
+    text[sizeof(text) - 1] = '\0';
+
+    return json_string((char *) text);
+}
+
+
 /* Who may: for tools as security, for people as x-azora-... */
 
 static int
 ngx_azora_api_access(json_t *operation, const ngx_azora_row_t *row)
 {
-    int      failed;
-    json_t  *scopes;
+    int  failed;
 
     if (row->flags & NGX_AZORA_PUBLIC) {
         return json_object_set_new(operation, "security", json_array());
     }
 
-    scopes = row->scope ? json_pack("[s]", row->scope) : json_array();
-
+    /* only OAuth2 schemes declare scopes, and linters insist on that */
     failed = json_object_set_new(operation, "security",
-                                 json_pack("[{s:o}]", "bearer", scopes));
+                                 json_pack("[{s:[]}]", "bearer"));
 
     if (row->scope) {
         failed |= json_object_set_new(operation, "x-azora-scope",
