@@ -160,18 +160,12 @@ static const ngx_azora_stage_t  ngx_http_azora_auth_stages[] = {
 };
 
 
-static const ngx_azora_task_t  ngx_http_azora_auth_tasks[] = {
-    { "identity.purge_login_failures", NULL, 3600000, 1000 },
-    { NULL, NULL, 0, 0 }
-};
-
-
 static const ngx_azora_capability_t  ngx_http_azora_auth = {
     NGX_AZORA_ABI,
     "auth",
     ngx_http_azora_auth_rows,
     ngx_http_azora_auth_stages,
-    ngx_http_azora_auth_tasks,
+    NULL,
     "Accounts, logging in, and the keys that verify access tokens."
 };
 

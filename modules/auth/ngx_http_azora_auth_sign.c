@@ -1,19 +1,25 @@
 
 /*
- * Issues access tokens (RFC 9068) with libjwt.  It parses the key again for
- * each token, which a login, dominated by its password hash, does not notice;
- * verification, which is per request, does not go this way.
+ * Issues access tokens (RFC 9068).  libjwt assembles the claims; header and
+ * signature are made here, because libjwt 1.10 writes "typ":"JWT" whatever it
+ * is told and parses the key anew for each token.
  */
 
 
 #include "ngx_http_azora_auth.h"
 #include <jwt.h>
+#include <openssl/ecdsa.h>
 #include <sodium.h>
 
 
 #define NGX_HTTP_AZORA_AUTH_JTI_BYTES  16
+#define NGX_HTTP_AZORA_AUTH_DER_MAX    80    /* 72 for P-256 */
 
 
+static ngx_int_t ngx_http_azora_auth_sign_compact(ngx_pool_t *pool,
+    ngx_http_azora_auth_ring_t *ring, const char *claims, ngx_str_t *token);
+static ngx_int_t ngx_http_azora_auth_sign_input(
+    ngx_http_azora_auth_ring_t *ring, const ngx_str_t *input, u_char *raw);
 static ngx_int_t ngx_http_azora_auth_sign_claims(jwt_t *jwt,
     ngx_http_azora_auth_main_conf_t *conf, json_t *grant);
 static ngx_int_t ngx_http_azora_auth_sign_string(jwt_t *jwt, json_t *grant,
@@ -25,7 +31,7 @@ ngx_http_azora_auth_sign(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf, ngx_str_t *grant,
     ngx_str_t *token)
 {
-    char       *encoded;
+    char       *claims;
     jwt_t      *jwt;
     json_t     *root;
     ngx_int_t   rc;
@@ -38,7 +44,7 @@ ngx_http_azora_auth_sign(ngx_http_request_t *r,
     }
 
     rc = NGX_ERROR;
-    encoded = NULL;
+    claims = NULL;
     jwt = NULL;
     root = json_loadb((char *) grant->data, grant->len, 0, NULL);
 
@@ -47,30 +53,18 @@ ngx_http_azora_auth_sign(ngx_http_request_t *r,
         goto done;
     }
 
-    if (ngx_http_azora_auth_sign_claims(jwt, conf, root) != NGX_OK
-        || jwt_set_alg(jwt, JWT_ALG_ES256, conf->ring.active->pem.data,
-                       (int) conf->ring.active->pem.len)
-           != 0)
-    {
-        goto done;
+    if (ngx_http_azora_auth_sign_claims(jwt, conf, root) == NGX_OK) {
+        claims = jwt_get_grants_json(jwt, NULL);
     }
 
-    encoded = jwt_encode_str(jwt);
-    if (encoded == NULL) {
-        goto done;
-    }
-
-    token->len = ngx_strlen(encoded);
-    token->data = ngx_pnalloc(r->pool, token->len);
-
-    if (token->data != NULL && token->len <= NGX_HTTP_AZORA_AUTH_TOKEN_MAX) {
-        ngx_memcpy(token->data, encoded, token->len);
-        rc = NGX_OK;
+    if (claims != NULL) {
+        rc = ngx_http_azora_auth_sign_compact(r->pool, &conf->ring, claims,
+                                              token);
     }
 
 done:
 
-    free(encoded);
+    free(claims);
     jwt_free(jwt);
     json_decref(root);
 
@@ -78,6 +72,104 @@ done:
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "azora: the access token could not be made");
     }
+
+    return rc;
+}
+
+
+/* RFC 7515 3.1 */
+
+static ngx_int_t
+ngx_http_azora_auth_sign_compact(ngx_pool_t *pool,
+    ngx_http_azora_auth_ring_t *ring, const char *claims, ngx_str_t *token)
+{
+    u_char      raw[64];
+    u_char      header[64 + NGX_HTTP_AZORA_AUTH_KID_LEN];
+    ngx_str_t   part[3], out;
+    ngx_uint_t  i;
+
+    part[0].data = header;
+    part[0].len = ngx_sprintf(header, "{\"alg\":\"ES256\",\"kid\":\"%V\","
+                              "\"typ\":\"at+jwt\"}", &ring->active->kid)
+                  - header;
+
+    part[1].data = (u_char *) claims;
+    part[1].len = ngx_strlen(claims);
+
+    part[2].data = raw;
+    part[2].len = sizeof(raw);
+
+    token->data = ngx_pnalloc(pool,
+                              ngx_base64_encoded_length(part[0].len)
+                              + ngx_base64_encoded_length(part[1].len)
+                              + ngx_base64_encoded_length(part[2].len) + 2);
+    if (token->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    token->len = 0;
+
+    for (i = 0; i < 3; i++) {
+
+        if (i == 2
+            && ngx_http_azora_auth_sign_input(ring, token, raw) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (i > 0) {
+            token->data[token->len++] = '.';
+        }
+
+        out.data = token->data + token->len;
+        ngx_encode_base64url(&out, &part[i]);
+        token->len += out.len;
+    }
+
+    return (token->len <= NGX_HTTP_AZORA_AUTH_TOKEN_MAX) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* ES256: r || s of 32 bytes each, RFC 7518 3.4 */
+
+static ngx_int_t
+ngx_http_azora_auth_sign_input(ngx_http_azora_auth_ring_t *ring,
+    const ngx_str_t *input, u_char *raw)
+{
+    u_char         der[NGX_HTTP_AZORA_AUTH_DER_MAX];
+    u_char         hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
+    size_t         len;
+    ECDSA_SIG     *sig;
+    ngx_int_t      rc;
+    EVP_PKEY_CTX  *ctx;
+    const u_char  *p;
+
+    rc = NGX_ERROR;
+    sig = NULL;
+    len = sizeof(der);
+
+    ctx = EVP_PKEY_CTX_new_from_pkey(NULL, ring->active->pkey, NULL);
+
+    if (ctx != NULL
+        && EVP_PKEY_sign_init(ctx) == 1
+        && ngx_http_azora_auth_digest(ring, input->data, input->len, hash)
+           == NGX_OK
+        && EVP_PKEY_sign(ctx, der, &len, hash, sizeof(hash)) == 1)
+    {
+        p = der;
+        sig = d2i_ECDSA_SIG(NULL, &p, (long) len);
+    }
+
+    if (sig != NULL
+        && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32
+        && BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32)
+    {
+        rc = NGX_OK;
+    }
+
+    ECDSA_SIG_free(sig);
+    EVP_PKEY_CTX_free(ctx);
+    ERR_clear_error();
 
     return rc;
 }
@@ -101,11 +193,7 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
 
     /* configured strings are NUL-terminated */
 
-    if (jwt_add_header(jwt, "typ", "at+jwt") != 0
-        || jwt_add_header(jwt, "kid",
-                          (char *) conf->ring.active->kid.data)
-           != 0
-        || jwt_add_grant(jwt, "iss", (char *) conf->expect.issuer.data) != 0
+    if (jwt_add_grant(jwt, "iss", (char *) conf->expect.issuer.data) != 0
         || jwt_add_grant(jwt, "aud", (char *) conf->expect.audience.data) != 0
         || jwt_add_grant(jwt, "jti", jti) != 0
         || jwt_add_grant_int(jwt, "iat", (long) now) != 0
