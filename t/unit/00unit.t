@@ -1,0 +1,23 @@
+#!/usr/bin/perl
+
+# Compiles and runs every t/unit/*.c; "prove t/unit/00unit.t :: route" only
+# those named.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use File::Basename qw(basename);
+use lib "$Bin/../lib";
+
+use Azora::Unit;
+use Test::More;
+
+my %wanted = map { $_ => 1 } @ARGV;
+my @sources = grep { !%wanted || $wanted{ basename($_, '.c') } }
+              sort glob "$Bin/*.c";
+
+plan tests => scalar @sources;
+
+my $unit = Azora::Unit->new;
+$unit->run($_) for @sources;
