@@ -13,10 +13,6 @@
 #include "ngx_azora_route.h"
 
 
-/* deep enough for /v1/a/{b}/c/{d}/e/{f}/g/{h}, and it bounds the recursion */
-#define NGX_AZORA_SEGMENTS_MAX  16
-
-
 typedef struct {
     ngx_uint_t                   bit;
     ngx_str_t                    name;
@@ -225,27 +221,14 @@ ngx_azora_route_insert(ngx_conf_t *cf, ngx_azora_trie_t *node,
     const ngx_azora_endpoint_t *endpoint)
 {
     size_t      pos;
-    ngx_int_t   rc;
     ngx_str_t   segment;
-    ngx_uint_t  depth, param, slot;
+    ngx_uint_t  param, slot;
 
     pos = 0;
 
-    for (depth = 0; /* void */ ; depth++) {
-
-        rc = ngx_azora_route_segment(&endpoint->path, &pos, &segment, &param);
-
-        if (rc == NGX_DONE) {
-            break;
-        }
-
-        if (rc == NGX_ERROR || depth == NGX_AZORA_SEGMENTS_MAX) {
-            return ngx_azora_route_fail(cf, endpoint,
-                                        "the path must be of 1 to %d segments "
-                                        "such as /v1/things/{id}",
-                                        NGX_AZORA_SEGMENTS_MAX);
-        }
-
+    while (ngx_azora_route_segment(&endpoint->path, &pos, &segment, &param)
+           == NGX_OK)
+    {
         if (!param) {
             node = ngx_azora_route_literal(cf, node, &segment);
             if (node == NULL) {

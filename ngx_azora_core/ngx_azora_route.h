@@ -12,6 +12,10 @@
 #include "ngx_azora_private.h"
 
 
+/* deep enough for /v1/a/{b}/c/{d}/e/{f}/g/{h}, and it bounds the recursion */
+#define NGX_AZORA_SEGMENTS_MAX  16
+
+
 typedef struct {
     ngx_azora_endpoint_t  endpoint;     /* first: the two share an address */
     ngx_uint_t            positions[NGX_AZORA_FIELDS_MAX];

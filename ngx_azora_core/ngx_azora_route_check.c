@@ -272,8 +272,9 @@ static ngx_int_t
 ngx_azora_route_check_template(ngx_conf_t *cf, ngx_azora_route_t *route)
 {
     size_t                    pos;
+    ngx_int_t                 rc;
     ngx_str_t                 segment;
-    ngx_uint_t                i, param, nparams, nfields;
+    ngx_uint_t                i, depth, param, nparams, nfields;
     ngx_azora_endpoint_t     *endpoint;
     const ngx_azora_field_t  *field, *fields;
 
@@ -291,9 +292,21 @@ ngx_azora_route_check_template(ngx_conf_t *cf, ngx_azora_route_t *route)
         }
     }
 
-    while (ngx_azora_route_segment(&endpoint->path, &pos, &segment, &param)
-           == NGX_OK)
-    {
+    for (depth = 0; /* void */ ; depth++) {
+
+        rc = ngx_azora_route_segment(&endpoint->path, &pos, &segment, &param);
+
+        if (rc == NGX_DONE) {
+            break;
+        }
+
+        if (rc == NGX_ERROR || depth == NGX_AZORA_SEGMENTS_MAX) {
+            return ngx_azora_route_fail(cf, endpoint,
+                                        "the path must be of 1 to %d segments "
+                                        "such as /v1/things/{id}",
+                                        NGX_AZORA_SEGMENTS_MAX);
+        }
+
         if (!param) {
             continue;
         }
