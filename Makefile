@@ -14,7 +14,7 @@ help:
 	@echo 'make install  into the installed NGINX; DESTDIR= for packages'
 	@echo 'make clean    removes build/ (not the data)'
 	@echo
-	@echo 'PORT=8080 DATA=.azora LISTEN=127.0.0.1 WORKERS=auto choose where.'
+	@echo 'PORT=8080 DATA=.azora LISTEN=127.0.0.1 WORKERS=2 choose where.'
 
 run up:
 	@scripts/azora $@
