@@ -1,0 +1,589 @@
+
+#include "ngx_azora_test.h"
+#include "ngx_azora_route.h"
+
+
+typedef struct {
+    ngx_azora_kind_e  kind;
+    const char       *in;
+    const char       *out;      /* NULL: refused; "=": the same as in */
+    const char       *reason;   /* a part of it */
+} ngx_azora_scalar_case_t;
+
+
+#define OK(kind, in)           { NGX_AZORA_##kind, in, "=", NULL }
+#define AS(kind, in, out)      { NGX_AZORA_##kind, in, out, NULL }
+#define NO(kind, in, reason)   { NGX_AZORA_##kind, in, NULL, reason }
+
+#define A10  "aaaaaaaaaa"
+#define A64  A10 A10 A10 A10 A10 A10 "aaaa"
+
+
+static const ngx_azora_scalar_case_t  scalars[] = {
+    OK(TEXT, ""),
+    OK(TEXT, "a\tb\r\nc"),
+    OK(TEXT, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+    NO(TEXT, "a\x01", "control"),
+    NO(TEXT, "a\x1b[0m", "control"),
+    NO(TEXT, "a\x7f", "control"),
+    NO(TEXT, "\xff", "UTF-8"),
+    NO(TEXT, "\xc3", "UTF-8"),
+    NO(TEXT, "\xed\xa0\x80", "UTF-8"),
+
+    OK(SECRET, "correct horse \x01 battery"),
+    NO(SECRET, "", "short"),
+    NO(SECRET, "\xff", "UTF-8"),
+
+    OK(EMAIL, "ada@example.org"),
+    OK(EMAIL, "a.b+c_d@sub.example-1.org"),
+    OK(EMAIL, "ADA@EXAMPLE.ORG"),
+    OK(EMAIL, A64 "@example.org"),
+    NO(EMAIL, A64 "a@example.org", "not an e-mail"),
+    NO(EMAIL, "", "short"),
+    NO(EMAIL, "ada", "not an e-mail"),
+    NO(EMAIL, "@example.org", "not an e-mail"),
+    NO(EMAIL, "ada@", "not an e-mail"),
+    NO(EMAIL, "ada@example", "not an e-mail"),
+    NO(EMAIL, "ada@example.", "not an e-mail"),
+    NO(EMAIL, "ada@.org", "not an e-mail"),
+    NO(EMAIL, "ada@-a.org", "not an e-mail"),
+    NO(EMAIL, "ada@a-.org", "not an e-mail"),
+    NO(EMAIL, "ada@127.0.0.1", "not an e-mail"),
+    NO(EMAIL, "ada@[127.0.0.1]", "not an e-mail"),
+    NO(EMAIL, "ada@" A64 ".org", "not an e-mail"),
+    NO(EMAIL, ".ada@example.org", "not an e-mail"),
+    NO(EMAIL, "ada.@example.org", "not an e-mail"),
+    NO(EMAIL, "a..b@example.org", "not an e-mail"),
+    NO(EMAIL, "a b@example.org", "not an e-mail"),
+    NO(EMAIL, "a@b@example.org", "not an e-mail"),
+    NO(EMAIL, "a@example.org\n", "not an e-mail"),
+    NO(EMAIL, "\"a\"@example.org", "not an e-mail"),
+    NO(EMAIL, "\xc3\xa9@example.org", "not an e-mail"),
+
+    OK(SLUG, "a-1"),
+    NO(SLUG, "", "short"),
+    NO(SLUG, "A", "other characters"),
+    NO(SLUG, "a b", "other characters"),
+    NO(SLUG, A64 "a", "long"),
+
+    OK(ADDRESS, "ada@example.org"),
+    OK(ADDRESS, "@ada"),
+    OK(ADDRESS, "ada.l-1_x"),
+    OK(ADDRESS, "018f5e2e-7b1c-7cc3-98c4-dc0c0c07398f"),
+    NO(ADDRESS, "", "short"),
+    NO(ADDRESS, "@", "not an e-mail"),
+    NO(ADDRESS, "@@a", "not an e-mail"),
+    NO(ADDRESS, "-a", "not an e-mail"),
+    NO(ADDRESS, "a/b", "not an e-mail"),
+    NO(ADDRESS, "a@b", "not an e-mail"),
+    NO(ADDRESS, A64 "a", "not an e-mail"),
+
+    OK(CURRENCY, "AZR"),
+    OK(CURRENCY, "USDT2024"),
+    NO(CURRENCY, "azr", "code"),
+    NO(CURRENCY, "AZ", "short"),
+    NO(CURRENCY, "AZRAZRAZR", "long"),
+    NO(CURRENCY, "AZ R", "code"),
+
+    OK(AMOUNT, "12.50"),
+    OK(AMOUNT, "0.000000000000000001"),
+    OK(AMOUNT, "999999999999999.999999999999999999"),
+    OK(AMOUNT, "007"),
+    NO(AMOUNT, "", "amount such as"),
+    NO(AMOUNT, "0", "greater than zero"),
+    NO(AMOUNT, "0.00", "greater than zero"),
+    NO(AMOUNT, "-1", "amount such as"),
+    NO(AMOUNT, "+1", "amount such as"),
+    NO(AMOUNT, "1.", "amount such as"),
+    NO(AMOUNT, ".5", "amount such as"),
+    NO(AMOUNT, "1.2.3", "amount such as"),
+    NO(AMOUNT, "1e3", "amount such as"),
+    NO(AMOUNT, "1,5", "amount such as"),
+    NO(AMOUNT, " 1", "amount such as"),
+    NO(AMOUNT, "1 ", "amount such as"),
+    NO(AMOUNT, "NaN", "amount such as"),
+    NO(AMOUNT, "1000000000000000", "more than 15"),
+    NO(AMOUNT, "1.0000000000000000000", "18 after"),
+    NO(AMOUNT, "\xd9\xa1", "amount such as"),
+
+    OK(ENUM, "draft"),
+    OK(ENUM, "closed"),
+    NO(ENUM, "", "none of"),
+    NO(ENUM, "draf", "none of"),
+    NO(ENUM, "drafts", "none of"),
+    NO(ENUM, "draft|active", "none of"),
+    NO(ENUM, "Draft", "none of"),
+
+    OK(INTEGER, "0"),
+    OK(INTEGER, "-7"),
+    OK(INTEGER, "9223372036854775807"),
+    OK(INTEGER, "-9223372036854775808"),
+    NO(INTEGER, "9223372036854775808", "out of range"),
+    NO(INTEGER, "-9223372036854775809", "out of range"),
+    NO(INTEGER, "99999999999999999999", "out of range"),
+    NO(INTEGER, "18446744073709551616", "out of range"),
+    NO(INTEGER, "", "not an integer"),
+    NO(INTEGER, "-", "not an integer"),
+    NO(INTEGER, "-0", "not an integer"),
+    NO(INTEGER, "01", "not an integer"),
+    NO(INTEGER, "+1", "not an integer"),
+    NO(INTEGER, "1.0", "not an integer"),
+    NO(INTEGER, "1e2", "not an integer"),
+    NO(INTEGER, "0x10", "not an integer"),
+    NO(INTEGER, " 1", "not an integer"),
+
+    OK(BOOLEAN, "true"),
+    OK(BOOLEAN, "false"),
+    NO(BOOLEAN, "", "true nor false"),
+    NO(BOOLEAN, "1", "true nor false"),
+    NO(BOOLEAN, "True", "true nor false"),
+
+    OK(UUID, "018f5e2e-7b1c-7cc3-98c4-dc0c0c07398f"),
+    AS(UUID, "018F5E2E-7B1C-7CC3-98C4-DC0C0C07398F",
+       "018f5e2e-7b1c-7cc3-98c4-dc0c0c07398f"),
+    NO(UUID, "", "UUID"),
+    NO(UUID, "018f5e2e7b1c7cc398c4dc0c0c07398f", "UUID"),
+    NO(UUID, "{018f5e2e-7b1c-7cc3-98c4-dc0c0c0739}", "UUID"),
+    NO(UUID, "018f5e2e-7b1c-7cc3-98c4-dc0c0c07398g", "UUID"),
+    NO(UUID, "018f5e2e-7b1c-7cc3-98c4+dc0c0c07398f", "UUID"),
+    NO(UUID, "018f5e2e-7b1c-7cc3-98c4-dc0c0c07398f ", "UUID"),
+
+    OK(TIME, "2026-11-20T06:00:00Z"),
+    OK(TIME, "2024-02-29T23:59:59.123456789+05:30"),
+    OK(TIME, "2000-02-29T00:00:00-12:00"),
+    OK(TIME, "2016-12-31T23:59:60Z"),
+    AS(TIME, "2026-11-20t06:00:00z", "2026-11-20T06:00:00Z"),
+    NO(TIME, "2026-11-20", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00", "a time such as"),
+    NO(TIME, "2026-11-20 06:00:00Z", "a time such as"),
+    NO(TIME, "2026-11-20T06:00Z", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00.Z", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00.1234567890Z", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00+0530", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00+16:00", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00+05:60", "a time such as"),
+    NO(TIME, "2026-11-20T06:00:00Z ", "a time such as"),
+    NO(TIME, "0000-01-01T00:00:00Z", "exists"),
+    NO(TIME, "2026-13-01T00:00:00Z", "exists"),
+    NO(TIME, "2026-00-01T00:00:00Z", "exists"),
+    NO(TIME, "2026-02-29T00:00:00Z", "exists"),
+    NO(TIME, "1900-02-29T00:00:00Z", "exists"),
+    NO(TIME, "2026-04-31T00:00:00Z", "exists"),
+    NO(TIME, "2026-01-00T00:00:00Z", "exists"),
+    NO(TIME, "2026-01-01T24:00:00Z", "exists"),
+    NO(TIME, "2026-01-01T00:60:00Z", "exists"),
+    NO(TIME, "2026-01-01T00:00:61Z", "exists"),
+    NO(TIME, "now", "a time such as"),
+    NO(TIME, "infinity", "a time such as"),
+
+    NO(LIST, "[]", "only be given in a body"),
+    NO(OBJECT, "{}", "only be given in a body")
+};
+
+
+#define FIELD(name, kind, flags, min, max)                                    \
+    { name, NGX_AZORA_##kind, flags, min, max, NULL, NULL, NULL }
+
+#define REQ   NGX_AZORA_REQUIRED
+#define PATH  NGX_AZORA_IN_PATH
+#define QUERY NGX_AZORA_IN_QUERY
+
+
+static const ngx_azora_field_t  milestone[] = {
+    FIELD("title", TEXT, REQ, 1, 5),
+    FIELD("amount", AMOUNT, REQ, 0, 0),
+    FIELD("weeks", INTEGER, 0, 1, 52),
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  fields[] = {
+    FIELD("id", UUID, PATH, 0, 0),
+    FIELD("to", ADDRESS, REQ, 0, 0),
+    FIELD("memo", TEXT, 0, 0, 4),
+    FIELD("name", TEXT, 0, 1, 100),
+    FIELD("count", INTEGER, 0, -5, 5),
+    FIELD("done", BOOLEAN, 0, 0, 0),
+    { "milestones", NGX_AZORA_LIST, 0, 1, 3, milestone, NULL, NULL },
+    { "skills", NGX_AZORA_LIST, 0, 0, 2, NULL, NULL, NULL },
+    FIELD("answers", OBJECT, 0, 0, 40),
+    FIELD("limit", INTEGER, QUERY, 1, 100),
+    FIELD("q", TEXT, QUERY, 1, 10),
+    NGX_AZORA_END
+};
+
+static const ngx_azora_row_t  rows[] = {
+    { NGX_HTTP_POST, "/v1/things/{id}", NGX_AZORA_PUBLIC, NULL, fields, NULL,
+      "test.f", "Tests", NULL, NULL, NULL, NULL, NULL, 0 },
+    NGX_AZORA_ROWS_END
+};
+
+static const ngx_azora_capability_t  capability = {
+    NGX_AZORA_ABI, "test", rows, NULL, NULL, "Tests."
+};
+
+
+#define UUID  "018f5e2e-7b1c-7cc3-98c4-dc0c0c07398f"
+
+
+typedef struct {
+    const char  *name;
+    const char  *id;
+    const char  *args;
+    const char  *body;
+    const char  *result;    /* values, or errors when it starts with a [ */
+} ngx_azora_stage_case_t;
+
+
+static const ngx_azora_stage_case_t  stages[] = {
+
+    { "the least", UUID, "", "{\"to\":\"@ada\"}", "id=" UUID ";to=@ada;" },
+
+    { "all kinds", UUID, "limit=20&q=a+b%C3%A9",
+      "{\"q\":null,\"to\":\"ada\",\"memo\":\"\",\"name\":\"x\",\"count\":-5,"
+      "\"done\":false,\"skills\":[\"c\",\"sql\"],\"answers\":{\"a\":[0.1]},"
+      "\"milestones\":[{\"title\":\"t\",\"amount\":\"1.5\",\"weeks\":null}]}",
+      "[{\"pointer\":\"/q\",\"detail\":\"is not known here\"}]" },
+
+    { "all kinds once more", UUID, "limit=20&q=a+b%C3%A9",
+      "{\"to\":\"ada\",\"memo\":\"\",\"name\":\"x\",\"count\":-5,"
+      "\"done\":false,\"skills\":[\"c\", \"sql\"],\"answers\":{\"a\":[0.1]},"
+      "\"milestones\":[{\"title\":\"t\",\"amount\":\"1.5\",\"weeks\":null}]}",
+      "id=" UUID ";to=ada;memo=;name=x;count=-5;done=false;"
+      "milestones=[{\"title\":\"t\",\"amount\":\"1.5\",\"weeks\":null}];"
+      "skills=[\"c\",\"sql\"];answers={\"a\":[0.1]};limit=20;q=a b\xc3\xa9;" },
+
+    { "no body", UUID, "", NULL,
+      "[{\"pointer\":\"/to\",\"detail\":\"is required\"}]" },
+
+    { "null is absent", UUID, "", "{\"to\":null,\"memo\":null}",
+      "[{\"pointer\":\"/to\",\"detail\":\"is required\"}]" },
+
+    { "everything at once", "x", "limit=0&limit=2&nope=1&q=%zz&%ff=1",
+      "{\"to\":1,\"memo\":\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\","
+      "\"name\":\" \",\"count\":1.5,\"done\":\"true\",\"milestones\":{},"
+      "\"skills\":[\"a\",\"b\",\"c\"],\"answers\":[],\"a/b~c\":1}",
+      "[{\"pointer\":\"{id}\",\"detail\":\"is not a UUID\"},"
+      "{\"pointer\":\"/to\",\"detail\":\"must be a string\"},"
+      "{\"pointer\":\"/memo\",\"detail\":\"is too long: 0 to 4 characters are "
+      "allowed\"},"
+      "{\"pointer\":\"/name\",\"detail\":\"is blank\"},"
+      "{\"pointer\":\"/count\",\"detail\":\"must be an integer\"},"
+      "{\"pointer\":\"/done\",\"detail\":\"must be true or false\"},"
+      "{\"pointer\":\"/milestones\",\"detail\":\"must be an array\"},"
+      "{\"pointer\":\"/skills\",\"detail\":\"is too long: 0 to 2 items are "
+      "allowed\"},"
+      "{\"pointer\":\"/answers\",\"detail\":\"must be an object\"},"
+      "{\"pointer\":\"/a~1b~0c\",\"detail\":\"is not known here\"},"
+      "{\"pointer\":\"?limit\",\"detail\":\"is out of range: 1 to 100 is "
+      "allowed\"},"
+      "{\"pointer\":\"?limit\",\"detail\":\"is given twice\"},"
+      "{\"pointer\":\"?nope\",\"detail\":\"is not known here\"},"
+      "{\"pointer\":\"?q\",\"detail\":\"is not percent-encoded\"},"
+      "{\"pointer\":\"?\",\"detail\":\"is not known here\"}]" },
+
+    { "inside lists", UUID, "",
+      "{\"to\":\"a\",\"skills\":[\"\",1],\"milestones\":[1,"
+      "{\"title\":\"123456\",\"amount\":5,\"weeks\":53,\"x\":{\"y\":1}},"
+      "{\"title\":\"t\",\"amount\":\"1\",\"weeks\":\"1\"}]}",
+      "[{\"pointer\":\"/milestones/0\",\"detail\":\"must be an object\"},"
+      "{\"pointer\":\"/milestones/1/title\",\"detail\":\"is too long: 1 to 5 "
+      "characters are allowed\"},"
+      "{\"pointer\":\"/milestones/1/amount\",\"detail\":\"must be a string, "
+      "never a number\"},"
+      "{\"pointer\":\"/milestones/1/weeks\",\"detail\":\"is out of range: 1 to "
+      "52 is allowed\"},"
+      "{\"pointer\":\"/milestones/1/x\",\"detail\":\"is not known here\"},"
+      "{\"pointer\":\"/milestones/2/weeks\",\"detail\":\"must be an "
+      "integer\"},"
+      "{\"pointer\":\"/skills/0\",\"detail\":\"is too short: 1 to 200 "
+      "characters are allowed\"},"
+      "{\"pointer\":\"/skills/1\",\"detail\":\"must be a string\"}]" },
+
+    { "an object's size", UUID, "",
+      "{\"to\":\"a\",\"answers\":{\"a\":\"0123456789012345678901234567890\"}}",
+      "id=" UUID ";to=a;"
+      "answers={\"a\":\"0123456789012345678901234567890\"};" },
+
+    { "a larger object", UUID, "",
+      "{\"to\":\"a\",\"answers\":{\"a\":\"012345678901234567890123456789012\"}"
+      "}",
+      "[{\"pointer\":\"/answers\",\"detail\":\"is too long: 0 to 40 bytes are "
+      "allowed\"}]" },
+
+    { "empty pieces of a query", UUID, "&&limit=7&", "{\"to\":\"a\"}",
+      "id=" UUID ";to=a;limit=7;" },
+
+    { "a parameter without a value", UUID, "limit&q=", "{\"to\":\"a\"}",
+      "[{\"pointer\":\"?limit\",\"detail\":\"is not an integer\"},"
+      "{\"pointer\":\"?q\",\"detail\":\"is too short: 1 to 10 characters are "
+      "allowed\"}]" },
+
+    { "NUL in a query", UUID, "q=a%00b", "{\"to\":\"a\"}",
+      "[{\"pointer\":\"?q\",\"detail\":\"has a control character\"}]" },
+
+    { "a body's field in the query", UUID, "to=b&id=1", "{\"to\":\"a\"}",
+      "[{\"pointer\":\"?to\",\"detail\":\"is not known here\"},"
+      "{\"pointer\":\"?id\",\"detail\":\"is not known here\"}]" },
+
+    { "a path's field in the body", UUID, "", "{\"to\":\"a\",\"id\":\"x\"}",
+      "[{\"pointer\":\"/id\",\"detail\":\"is not known here\"}]" },
+
+    { "a percent at the end", UUID, "q=a%2", "{\"to\":\"a\"}",
+      "[{\"pointer\":\"?q\",\"detail\":\"is not percent-encoded\"}]" },
+
+    { "a long name", UUID,
+      A10 A10 A10 A10 A10 A10 "aaa\xc3\xa9\xc3\xa9=1", "{\"to\":\"a\"}",
+      "[{\"pointer\":\"?" A10 A10 A10 A10 A10 A10 "aaa\","
+      "\"detail\":\"is not known here\"}]" },
+
+    { NULL, NULL, NULL, NULL, NULL }
+};
+
+
+static void
+ngx_azora_test_scalars(ngx_pool_t *pool)
+{
+    u_char                         *copy;
+    ngx_int_t                       rc;
+    ngx_str_t                       in, out;
+    ngx_uint_t                      i;
+    const char                     *reason, *expected;
+    ngx_azora_field_t               field;
+    const ngx_azora_scalar_case_t  *c;
+
+    for (i = 0; i < sizeof(scalars) / sizeof(scalars[0]); i++) {
+        c = &scalars[i];
+
+        ngx_memzero(&field, sizeof(ngx_azora_field_t));
+        field.name = "f";
+        field.kind = c->kind;
+        field.values = "draft|active|closed";
+
+        /* neither a NUL behind it nor a byte more */
+
+        in.len = ngx_strlen(c->in);
+        copy = malloc(in.len ? in.len : 1);
+        ngx_memcpy(copy, c->in, in.len);
+        in.data = copy;
+
+        reason = "";
+        rc = ngx_azora_field_text(pool, &field, &in, &out, &reason);
+
+        if (c->out == NULL) {
+            if (!ok(rc == NGX_DECLINED && strstr(reason, c->reason) != NULL,
+                    "value %lu of kind %d is refused: %s", (unsigned long) i,
+                    (int) c->kind, c->reason))
+            {
+                diag("rc %ld, %s", (long) rc, rc == NGX_OK ? "" : reason);
+            }
+
+        } else {
+            expected = (c->out[0] == '=') ? c->in : c->out;
+
+            ok(rc == NGX_OK && out.len == ngx_strlen(expected)
+               && ngx_memcmp(out.data, expected, out.len) == 0,
+               "value %lu of kind %d is taken%s%s", (unsigned long) i,
+               (int) c->kind, rc == NGX_OK ? "" : ": ",
+               rc == NGX_OK ? "" : reason);
+        }
+
+        free(copy);
+    }
+}
+
+
+static ngx_azora_ctx_t *
+ngx_azora_test_ctx(ngx_conf_t *cf, ngx_pool_t *pool,
+    ngx_azora_main_conf_t *amcf, const ngx_azora_stage_case_t *c)
+{
+    size_t                  offset;
+    const char             *reason;
+    ngx_azora_ctx_t        *ctx;
+    ngx_http_request_t     *r;
+    ngx_azora_endpoint_t  **endpoints;
+
+    r = ngx_azora_test_request(cf, pool);
+    if (r == NULL) {
+        return NULL;
+    }
+
+    r->args.data = (u_char *) c->args;
+    r->args.len = ngx_strlen(c->args);
+
+    ctx = ngx_azora_get_ctx(r);
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    endpoints = amcf->endpoints.elts;
+    ctx->endpoint = endpoints[0];
+    ctx->path_values = ngx_pcalloc(pool, sizeof(ngx_str_t));
+
+    if (ctx->path_values == NULL) {
+        return NULL;
+    }
+
+    ctx->path_values[0].data = (u_char *) c->id;
+    ctx->path_values[0].len = ngx_strlen(c->id);
+
+    if (c->body != NULL) {
+        ctx->body = ngx_azora_json_parse((u_char *) c->body,
+                                         ngx_strlen(c->body), &reason,
+                                         &offset);
+
+        if (ctx->body == NULL) {
+            diag("%s at %lu", reason, (unsigned long) offset);
+            return NULL;
+        }
+    }
+
+    return ctx;
+}
+
+
+static void
+ngx_azora_test_stage(ngx_conf_t *cf, ngx_pool_t *pool,
+    ngx_azora_main_conf_t *amcf, const ngx_azora_stage_case_t *c)
+{
+    u_char            buffer[4096], *p;
+    ngx_int_t         rc;
+    ngx_str_t         got;
+    ngx_uint_t        i;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_azora_test_ctx(cf, pool, amcf, c);
+
+    if (!ok(ctx != NULL, "%s", c->name)) {
+        return;
+    }
+
+    rc = ngx_azora_validate_stage(ctx->request, ctx);
+
+    if (c->result[0] == '[') {
+        is_int(rc, 422, "  is refused");
+        is_str(&ctx->problem.errors, c->result, "  errors");
+        return;
+    }
+
+    if (!is_int(rc, NGX_OK, "  is taken")) {
+        diag("%.*s", (int) ctx->problem.errors.len, ctx->problem.errors.data);
+        return;
+    }
+
+    p = buffer;
+
+    for (i = 0; i < ctx->endpoint->nfields; i++) {
+        if (ctx->values[i].text.data == NULL) {
+            continue;
+        }
+
+        p = ngx_slprintf(p, buffer + sizeof(buffer), "%s=%V;", fields[i].name,
+                         &ctx->values[i].text);
+
+        if (ctx->values[i].text.data[ctx->values[i].text.len] != '\0') {
+            ok(0, "  %s ends with a NUL", fields[i].name);
+        }
+    }
+
+    got.data = buffer;
+    got.len = p - buffer;
+
+    is_str(&got, c->result, "  values");
+}
+
+
+/* 300 wrong values: the first 32 are named, all of those found counted */
+
+static void
+ngx_azora_test_many(ngx_conf_t *cf, ngx_pool_t *pool,
+    ngx_azora_main_conf_t *amcf)
+{
+    char                    *p, *body, *args;
+    json_t                  *errors;
+    size_t                   i;
+    ngx_azora_ctx_t         *ctx;
+    ngx_azora_stage_case_t   c;
+
+    body = ngx_palloc(pool, 8192);
+    args = ngx_palloc(pool, 8192);
+
+    if (body == NULL || args == NULL) {
+        ok(0, "out of memory");
+        return;
+    }
+
+    p = stpcpy(body, "{\"to\":\"a\"");
+
+    for (i = 0; i < 300; i++) {
+        p += sprintf(p, ",\"unknown%d\":1", (int) i);
+    }
+
+    strcpy(p, "}");
+    p = args;
+
+    for (i = 0; i < 300; i++) {
+        p += sprintf(p, "&unknown%d=1", (int) i);
+    }
+
+    c.id = UUID;
+    c.args = args;
+    c.body = body;
+
+    ctx = ngx_azora_test_ctx(cf, pool, amcf, &c);
+
+    if (!ok(ctx != NULL, "300 unknown members and parameters")) {
+        return;
+    }
+
+    is_int(ngx_azora_validate_stage(ctx->request, ctx), 422, "  are refused");
+
+    errors = json_loadb((char *) ctx->problem.errors.data,
+                        ctx->problem.errors.len, 0, NULL);
+
+    is_int(json_array_size(errors), 32, "  32 are named");
+    json_decref(errors);
+}
+
+
+static void
+ngx_azora_test_run(ngx_conf_t *cf)
+{
+    ngx_pool_t                     *pool;
+    ngx_azora_main_conf_t           amcf;
+    const ngx_azora_capability_t  **slot;
+    const ngx_azora_stage_case_t   *c;
+
+    pool = ngx_create_pool(4096, cf->log);
+
+    if (!ok(pool != NULL, "a pool")) {
+        return;
+    }
+
+    ngx_azora_test_scalars(pool);
+    ngx_destroy_pool(pool);
+
+    ngx_memzero(&amcf, sizeof(ngx_azora_main_conf_t));
+
+    if (ngx_array_init(&amcf.capabilities, cf->pool, 1, sizeof(void *))
+        != NGX_OK)
+    {
+        return;
+    }
+
+    slot = ngx_array_push(&amcf.capabilities);
+    *slot = &capability;
+
+    if (!is_int(ngx_azora_route_init(cf, &amcf), NGX_OK, "the row is taken")) {
+        return;
+    }
+
+    for (c = stages; c->name != NULL; c++) {
+        pool = ngx_create_pool(4096, cf->log);
+        ngx_azora_test_stage(cf, pool, &amcf, c);
+        ngx_destroy_pool(pool);
+    }
+
+    pool = ngx_create_pool(4096, cf->log);
+    ngx_azora_test_many(cf, pool, &amcf);
+    ngx_destroy_pool(pool);
+}
