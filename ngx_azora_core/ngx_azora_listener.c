@@ -13,6 +13,7 @@
 #include "ngx_azora_listen.h"
 #include "ngx_azora_pg.h"
 #include <openssl/ssl.h>
+#include <openssl/err.h>
 #include <poll.h>
 
 
@@ -164,6 +165,7 @@ ngx_azora_listener_connect(ngx_azora_listener_t *l)
     if (pfd.fd != -1 && poll(&pfd, 1, 0) > 0) {
 
         l->polling = PQconnectPoll(l->pg);
+        ERR_clear_error();
 
         if (l->polling == PGRES_POLLING_OK) {
             ngx_azora_listener_connected(l);
@@ -311,7 +313,10 @@ ngx_azora_listener_consume(ngx_azora_listener_t *l)
     ngx_int_t   rc;
 
     do {
-        if (PQconsumeInput(l->pg) == 0) {
+        rc = PQconsumeInput(l->pg);
+        ERR_clear_error();
+
+        if (rc == 0) {
             return NGX_ERROR;
         }
 
@@ -473,6 +478,7 @@ ngx_azora_listener_lost(ngx_azora_listener_t *l, const char *reason)
 static void
 ngx_azora_listener_close(ngx_azora_listener_t *l)
 {
+    ngx_uint_t         flags;
     ngx_connection_t  *c;
 
     ngx_azora_generation_withdraw();
@@ -486,14 +492,16 @@ ngx_azora_listener_close(ngx_azora_listener_t *l)
     if (c != NULL) {
         l->connection = NULL;
 
-        /* before PQfinish() closes the socket that they stand for */
+        /* libpq closes the socket of a broken connection by itself */
 
-        if (c->read->active || c->read->disabled) {
-            ngx_del_event(c->read, NGX_READ_EVENT, 0);
+        flags = (PQsocket(l->pg) == c->fd) ? 0 : NGX_CLOSE_EVENT;
+
+        if (c->read->active) {
+            ngx_del_event(c->read, NGX_READ_EVENT, flags);
         }
 
-        if (c->write->active || c->write->disabled) {
-            ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
+        if (c->write->active) {
+            ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
         }
 
         if (c->read->posted) {
@@ -511,6 +519,9 @@ ngx_azora_listener_close(ngx_azora_listener_t *l)
     if (l->pg != NULL) {
         PQfinish(l->pg);
         l->pg = NULL;
+
+        /* what libpq leaves there NGINX would take for an error of its own */
+        ERR_clear_error();
     }
 
     l->state = NGX_AZORA_LISTENER_CLOSED;

@@ -66,6 +66,10 @@ typedef struct {
     ngx_flag_t                    tls;
     ngx_str_t                     ca;
     ngx_str_t                     password_file;
+    ngx_str_t                     host;         /* by ngx_azora_redis_... */
+    ngx_uint_t                    port;         /* 0: host is a socket */
+    ngx_str_t                     password;
+    void                         *ssl;
 } ngx_azora_redis_conf_t;
 
 struct ngx_azora_statement_s {
@@ -126,7 +130,8 @@ typedef struct {
     uint32_t                      size;         /* of this header */
     uint64_t                      layout;       /* hash of counts below */
     ngx_atomic_t                  generations[NGX_AZORA_GENERATIONS_MAX];
-    ngx_atomic_t                  listening;    /* generations are true */
+    ngx_atomic_t                  listening;    /* generations are true until
+                                                   then, ms; 0: they are not */
     ngx_atomic_t                  draining;
     ngx_azora_breaker_t           breakers[NGX_AZORA_DEPENDENCY_MAX];
 } ngx_azora_shm_t;
@@ -141,6 +146,7 @@ typedef struct {
     ngx_azora_trie_t             *trie;
     ngx_array_t                   statements;   /* ngx_azora_statement_t * */
     ngx_array_t                   tasks;        /* ngx_azora_task_t * */
+    struct ngx_azora_task_run_s  *task_runs;    /* one for each of them */
     ngx_array_t                   generations;  /* ngx_str_t */
     ngx_array_t                   watchers;     /* ngx_azora_watcher_t */
     ngx_array_t                   metrics;      /* ngx_azora_metric_t */
@@ -314,12 +320,16 @@ void ngx_azora_pg_exit_process(ngx_cycle_t *cycle);
 ngx_uint_t ngx_azora_pg_connected(ngx_azora_lane_e lane);
 
 /* ngx_azora_listen.c, ngx_azora_task.c: worker 0 */
+/* whether generations are true now */
+ngx_uint_t ngx_azora_listening(void);
 ngx_int_t ngx_azora_listen_init_process(ngx_cycle_t *cycle);
 void ngx_azora_listen_exit_process(ngx_cycle_t *cycle);
+typedef struct ngx_azora_task_run_s  ngx_azora_task_run_t;
 ngx_int_t ngx_azora_task_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_task_init_process(ngx_cycle_t *cycle);
 
 /* ngx_azora_redis.c */
+char *ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf);
 ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
 void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);
 ngx_uint_t ngx_azora_redis_connected(void);

@@ -217,7 +217,10 @@ ngx_azora_redis_tls(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
     redisSSLContextError   error;
 
     if (conf->port == 0) {
-        return "takes \"tls\" with host:port only";
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"azora_redis\" takes \"tls\" with host:port "
+                           "only");
+        return NGX_CONF_ERROR;
     }
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);

@@ -274,14 +274,14 @@ ngx_azora_task_done(ngx_azora_op_t *op, void *data)
 
     if (status != NGX_AZORA_OP_OK) {
 
-        /* the first failure is news, and so is a wrong function */
+        /* an SQL error was logged by its lane, and an outage once is enough */
 
-        level = (run->failed == 0 || status == NGX_AZORA_OP_ERROR)
+        level = (run->failed == 0 && status != NGX_AZORA_OP_ERROR)
                 ? NGX_LOG_ERR : NGX_LOG_INFO;
 
         ngx_log_error(level, run->timer.log, 0,
-                      "azora: task %s failed: %s %s", run->task->function,
-                      ngx_azora_op_sqlstate(op), ngx_azora_op_message(op));
+                      "azora: task %s failed: %s", run->task->function,
+                      ngx_azora_op_message(op));
 
         run->failed++;
         ngx_azora_metric_add(run->failures, 1);

@@ -174,7 +174,7 @@ static const ngx_azora_stage_t  ngx_http_azora_stages[] = {
 
 
 static const ngx_azora_task_t  ngx_http_azora_tasks[] = {
-    { "azora.purge_idempotency_keys", NULL, 600000, 1000 },
+    { "azora.purge", NULL, 600000, 1000 },
     { NULL, NULL, 0, 0 }
 };
 
@@ -355,6 +355,10 @@ ngx_http_azora_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_conf_init_uint_value(lane->connections, own->connections);
         ngx_conf_init_uint_value(lane->queue, own->queue);
         ngx_conf_init_msec_value(lane->timeout, own->timeout);
+    }
+
+    if (ngx_azora_redis_configure(cf, &amcf->redis) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (amcf->pg.conninfo.len == 0) {
