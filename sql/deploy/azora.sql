@@ -73,7 +73,8 @@ COMMENT ON COLUMN azora.batch_reply.ordinal IS
     'Place of the item in the arrays, from 1';
 COMMENT ON COLUMN azora.batch_reply.status IS 'HTTP status of the item';
 COMMENT ON COLUMN azora.batch_reply.body IS 'Document of an accepted item';
-COMMENT ON COLUMN azora.batch_reply.etag IS 'Entity tag with its quotes, or NULL';
+COMMENT ON COLUMN azora.batch_reply.etag IS
+    'Entity tag with its quotes, or NULL';
 COMMENT ON COLUMN azora.batch_reply.location IS 'Path of what was made';
 COMMENT ON COLUMN azora.batch_reply.problem IS 'Name of the problem';
 COMMENT ON COLUMN azora.batch_reply.detail IS 'Sentence for a person';

@@ -1,0 +1,3 @@
+-- Whoever cached the catalogue asks again.
+
+SELECT azora.bump('catalogue');
