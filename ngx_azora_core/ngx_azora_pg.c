@@ -176,6 +176,32 @@ ngx_azora_pg_connected(ngx_azora_lane_e lane)
 }
 
 
+void
+ngx_azora_pg_recovered(void)
+{
+    ngx_uint_t            i, n;
+    ngx_azora_pg_lane_t  *lane;
+
+    static ngx_msec_t  last;
+
+    /* not again and again while a server takes connections and drops them */
+
+    if (ngx_current_msec - last < 1000) {
+        return;
+    }
+
+    last = ngx_current_msec;
+
+    for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
+        lane = &ngx_azora_pg_lanes[i];
+
+        for (n = 0; n < lane->nconns; n++) {
+            ngx_azora_pg_conn_hurry(&lane->conns[n]);
+        }
+    }
+}
+
+
 ngx_azora_op_t *
 ngx_azora_query(const ngx_azora_statement_t *statement,
     const ngx_str_t *params, ngx_msec_t timeout, ngx_azora_op_pt handler,

@@ -22,6 +22,8 @@
 
 #define NGX_AZORA_PG_SYNC_MAX       256      /* reads under one Sync */
 #define NGX_AZORA_PG_INFLIGHT_MAX   256      /* reads per connection */
+#define NGX_AZORA_PG_READ_SLOTS     1024     /* each may bring a PREPARE and a
+                                                Sync; a power of two */
 #define NGX_AZORA_PG_BATCH_MAX      512      /* items per batch call */
 #define NGX_AZORA_PG_BATCH_BYTES    (4 * 1024 * 1024)
 #define NGX_AZORA_PG_ARRAYS_MAX     (NGX_AZORA_FIELDS_MAX + 1)
@@ -30,6 +32,7 @@
 #define NGX_AZORA_PG_BACKOFF_MIN_MS 50
 #define NGX_AZORA_PG_BACKOFF_MAX_MS 5000
 #define NGX_AZORA_PG_PROBE_MS       200      /* look at an open breaker */
+#define NGX_AZORA_PG_PREPARE_MAX    3        /* for one operation */
 #define NGX_AZORA_PG_GRACE_MS       1000     /* busy after a deadline */
 #define NGX_AZORA_PG_FALLBACK_MS    60000    /* reads on the primary instead */
 
@@ -89,7 +92,7 @@ struct ngx_azora_op_s {
 
     unsigned                      borrowed:1;   /* result belongs to a batch */
     unsigned                      alone:1;      /* under a Sync of its own */
-    unsigned                      prepared:1;   /* was prepared once more */
+    unsigned                      prepared:2;   /* so often once more */
     unsigned                      retried:1;
     unsigned                      waiting:1;    /* in the lane's queue */
     unsigned                      done:1;       /* left its lane */
@@ -138,6 +141,7 @@ struct ngx_azora_pg_conn_s {
     ngx_connection_t             *connection;
     ngx_event_t                   timer;        /* of the state */
     ngx_uint_t                    attempts;     /* failed in a row */
+    ngx_msec_t                    opened;       /* when this one began */
 
     ngx_azora_pg_prepared_t      *prepared;     /* per statement */
     ngx_uint_t                    nstatements;
@@ -162,6 +166,8 @@ struct ngx_azora_pg_conn_s {
     unsigned                      parked:1;     /* do not connect again */
     unsigned                      broken:1;     /* a send failed */
     unsigned                      proven:1;     /* has answered something */
+    unsigned                      undone:1;     /* ended by the server before
+                                                   the statement's result */
 };
 
 
@@ -217,6 +223,10 @@ void ngx_azora_pg_finish_later(ngx_azora_op_t *op,
     ngx_azora_op_status_e status, const char *reason);
 
 
+/* PostgreSQL is back: connections do not wait for their turn to try */
+void ngx_azora_pg_recovered(void);
+
+
 /* ngx_azora_pg_lane.c */
 
 ngx_int_t ngx_azora_pg_lane_init(ngx_azora_pg_lane_t *lane,
@@ -236,6 +246,8 @@ void ngx_azora_pg_lane_fail(ngx_azora_pg_lane_t *lane, const char *reason);
 
 void ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn);
 void ngx_azora_pg_conn_free(ngx_azora_pg_conn_t *conn);
+/* a closed connection that waits for its next attempt tries soon */
+void ngx_azora_pg_conn_hurry(ngx_azora_pg_conn_t *conn);
 void ngx_azora_pg_conn_lost(ngx_azora_pg_conn_t *conn, const char *reason);
 /* closes an idle connection that is asked to close, or a worker's last */
 void ngx_azora_pg_conn_idle(ngx_azora_pg_conn_t *conn);

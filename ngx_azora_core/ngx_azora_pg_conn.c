@@ -37,6 +37,11 @@ static void ngx_azora_pg_conn_log(ngx_azora_pg_conn_t *conn,
 static void ngx_azora_pg_notice(void *data, const PGresult *res);
 
 
+/* when an attempt last succeeded in this worker, and whether one did */
+static ngx_msec_t  ngx_azora_pg_success;
+static ngx_uint_t  ngx_azora_pg_ever;
+
+
 void
 ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
 {
@@ -54,7 +59,13 @@ ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
         conn->timer.cancelable = 1;
     }
 
-    if (ngx_azora_breaker_enter(NGX_AZORA_DEPENDENCY_POSTGRES) != NGX_OK) {
+    /* the breaker is the primary's */
+
+    conn->replica = (lane->replicas && !conn->fallback);
+
+    if (!conn->replica
+        && ngx_azora_breaker_enter(NGX_AZORA_DEPENDENCY_POSTGRES) != NGX_OK)
+    {
 
         if (lane->connected == 0) {
             ngx_azora_pg_lane_fail(lane, "PostgreSQL is down");
@@ -65,7 +76,6 @@ ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
         return;
     }
 
-    conn->replica = (lane->replicas && !conn->fallback);
     attempt = conn->attempts;
 
     if (conn->replica) {
@@ -81,6 +91,7 @@ ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
 
     conn->pg = ngx_azora_pg_start(target, name, lane->timeout, attempt);
     conn->state = NGX_AZORA_PG_CONNECTING;
+    conn->opened = ngx_current_msec;
 
     if (conn->pg == NULL) {
         ngx_azora_pg_conn_failed(conn, "out of memory");
@@ -159,7 +170,12 @@ ngx_azora_pg_conn_ready(ngx_azora_pg_conn_t *conn)
     }
 
     ngx_azora_pg_conn_disarm(conn);
-    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_POSTGRES, 1);
+
+    if (!conn->replica) {
+        ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_POSTGRES, 1);
+        ngx_azora_pg_success = ngx_current_msec;
+        ngx_azora_pg_ever = 1;
+    }
 
     conn->state = NGX_AZORA_PG_READY;
     lane->connected++;
@@ -176,6 +192,17 @@ ngx_azora_pg_conn_ready(ngx_azora_pg_conn_t *conn)
     }
 
     ngx_azora_pg_lane_wake(lane);
+    ngx_azora_pg_recovered();
+}
+
+
+void
+ngx_azora_pg_conn_hurry(ngx_azora_pg_conn_t *conn)
+{
+    if (conn->state == NGX_AZORA_PG_CLOSED && conn->timer.timer_set) {
+        conn->attempts = 0;
+        ngx_azora_pg_conn_later(conn, 1, 2 * NGX_AZORA_PG_BACKOFF_MIN_MS);
+    }
 }
 
 
@@ -191,9 +218,14 @@ ngx_azora_pg_conn_failed(ngx_azora_pg_conn_t *conn, const char *reason)
     ngx_azora_pg_conn_log(conn, lane->down ? NGX_LOG_INFO : NGX_LOG_ERR,
                           "cannot connect", reason);
 
-    /* the replicas' absence says nothing of the primary */
+    /* an attempt that began before another one succeeded is old news */
 
-    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_POSTGRES, conn->replica);
+    if (!conn->replica
+        && (!ngx_azora_pg_ever
+            || (ngx_msec_int_t) (conn->opened - ngx_azora_pg_success) > 0))
+    {
+        ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_POSTGRES, 0);
+    }
 
     ngx_azora_pg_conn_release(conn);
 
@@ -503,7 +535,9 @@ ngx_azora_pg_conn_lost(ngx_azora_pg_conn_t *conn, const char *reason)
 
     for (i = 0; i < conn->nops; i++) {
         if (conn->ops[i]) {
-            ngx_azora_pg_finish_later(conn->ops[i], NGX_AZORA_OP_LOST,
+            ngx_azora_pg_finish_later(conn->ops[i],
+                                      conn->undone ? NGX_AZORA_OP_UNAVAILABLE
+                                                   : NGX_AZORA_OP_LOST,
                                       "the connection was lost");
         }
     }
@@ -545,6 +579,7 @@ ngx_azora_pg_conn_release(ngx_azora_pg_conn_t *conn)
     conn->closing = 0;
     conn->broken = 0;
     conn->proven = 0;
+    conn->undone = 0;
 
     ngx_memzero(conn->prepared,
                 conn->nstatements * sizeof(ngx_azora_pg_prepared_t));

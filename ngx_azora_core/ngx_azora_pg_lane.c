@@ -7,17 +7,11 @@
 #include "ngx_azora_pg.h"
 
 
-typedef struct {
-    ngx_uint_t   connections;
-    ngx_uint_t   queue;
-    ngx_msec_t   timeout;
-} ngx_azora_pg_lane_default_t;
-
-
 static void ngx_azora_pg_lane_flush_handler(ngx_event_t *ev);
 static void ngx_azora_pg_flush_reads(ngx_azora_pg_lane_t *lane);
 static void ngx_azora_pg_flush_writes(ngx_azora_pg_lane_t *lane);
 static ngx_azora_pg_conn_t *ngx_azora_pg_read_conn(ngx_azora_pg_lane_t *lane);
+static ngx_uint_t ngx_azora_pg_can_read(ngx_azora_pg_conn_t *conn);
 static ngx_azora_pg_conn_t *ngx_azora_pg_free_conn(ngx_azora_pg_lane_t *lane);
 static void ngx_azora_pg_send_read(ngx_azora_pg_conn_t *conn,
     ngx_azora_op_t *op);
@@ -33,32 +27,16 @@ static void ngx_azora_pg_lane_arm(ngx_azora_pg_lane_t *lane,
     ngx_msec_t deadline);
 
 
-static const ngx_azora_pg_lane_default_t
-    ngx_azora_pg_lane_defaults[NGX_AZORA_LANE_MAX] =
-{
-    { 2, 4096, 5000 },          /* read */
-    { 8, 1024, 5000 },          /* write */
-    { 1, 4096, 5000 },          /* batch */
-    { 1, 64, 60000 }            /* slow */
-};
-
-
 ngx_int_t
 ngx_azora_pg_lane_init(ngx_azora_pg_lane_t *lane, ngx_cycle_t *cycle,
     ngx_azora_lane_conf_t *conf, ngx_uint_t nstatements)
 {
-    ngx_uint_t                          i, nslots, nops;
-    ngx_azora_pg_conn_t                *conn;
-    const ngx_azora_pg_lane_default_t  *d;
+    ngx_uint_t            i, nslots, nops;
+    ngx_azora_pg_conn_t  *conn;
 
-    d = &ngx_azora_pg_lane_defaults[lane->lane];
-
-#define ngx_azora_pg_or(v, d)                                                 \
-    (((v) == 0 || (ngx_int_t) (v) == NGX_CONF_UNSET) ? (d) : (v))
-
-    lane->nconns = ngx_azora_pg_or(conf->connections, d->connections);
-    lane->queue_max = ngx_azora_pg_or(conf->queue, d->queue);
-    lane->timeout = ngx_azora_pg_or(conf->timeout, d->timeout);
+    lane->nconns = conf->connections;
+    lane->queue_max = conf->queue;
+    lane->timeout = conf->timeout;
 
     ngx_queue_init(&lane->waiting);
     ngx_queue_init(&lane->live);
@@ -76,19 +54,8 @@ ngx_azora_pg_lane_init(ngx_azora_pg_lane_t *lane, ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
-    /* a read may bring a PREPARE and a SYNC of its own */
-
-    nslots = 4;
-    nops = 1;
-
-    if (ngx_azora_pg_is_read(lane)) {
-        for (nslots = 4; nslots < 3 * NGX_AZORA_PG_INFLIGHT_MAX; nslots *= 2) {
-            /* void */
-        }
-
-    } else if (ngx_azora_pg_is_batch(lane)) {
-        nops = NGX_AZORA_PG_BATCH_MAX;
-    }
+    nslots = ngx_azora_pg_is_read(lane) ? NGX_AZORA_PG_READ_SLOTS : 4;
+    nops = ngx_azora_pg_is_batch(lane) ? NGX_AZORA_PG_BATCH_MAX : 1;
 
     lane->conns = ngx_pcalloc(cycle->pool,
                               lane->nconns * sizeof(ngx_azora_pg_conn_t));
@@ -285,9 +252,16 @@ ngx_azora_pg_flush_reads(ngx_azora_pg_lane_t *lane)
     ngx_azora_op_t       *op;
     ngx_azora_pg_conn_t  *conn;
 
+    conn = NULL;
+
     while (!ngx_queue_empty(&lane->waiting)) {
 
-        conn = ngx_azora_pg_read_conn(lane);
+        /* a turn's reads stay together: each Sync costs both sides */
+
+        if (conn == NULL || !ngx_azora_pg_can_read(conn)) {
+            conn = ngx_azora_pg_read_conn(lane);
+        }
+
         if (conn == NULL) {
             break;
         }
@@ -358,10 +332,7 @@ ngx_azora_pg_read_conn(ngx_azora_pg_lane_t *lane)
     for (i = 0; i < lane->nconns; i++) {
         conn = &lane->conns[i];
 
-        if (conn->state == NGX_AZORA_PG_READY && !conn->broken
-            && !conn->overdue && (!conn->closing || ngx_exiting)
-            && ngx_azora_pg_used(conn) + 4 <= conn->mask + 1
-            && conn->inflight < NGX_AZORA_PG_INFLIGHT_MAX
+        if (ngx_azora_pg_can_read(conn)
             && (best == NULL || conn->inflight < best->inflight))
         {
             best = conn;
@@ -369,6 +340,18 @@ ngx_azora_pg_read_conn(ngx_azora_pg_lane_t *lane)
     }
 
     return best;
+}
+
+
+static ngx_uint_t
+ngx_azora_pg_can_read(ngx_azora_pg_conn_t *conn)
+{
+    return conn->state == NGX_AZORA_PG_READY
+           && !conn->broken
+           && !conn->overdue
+           && (!conn->closing || ngx_exiting)
+           && conn->inflight < NGX_AZORA_PG_INFLIGHT_MAX
+           && ngx_azora_pg_used(conn) + 4 <= conn->mask + 1;
 }
 
 

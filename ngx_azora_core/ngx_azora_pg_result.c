@@ -96,6 +96,11 @@ ngx_azora_pg_result(ngx_azora_pg_conn_t *conn, ngx_azora_pg_slot_t *slot,
             || ngx_memcmp(state, "57P", 3) == 0
             || ngx_azora_pg_class(state, "08")))
     {
+        /* a statement the server ended without a result is rolled back */
+
+        conn->undone = (ngx_memcmp(state, "57P", 3) == 0
+                        && slot->kind != NGX_AZORA_PG_SLOT_SYNC
+                        && !slot->answered);
         PQclear(res);
         return NGX_ERROR;
     }
@@ -218,10 +223,10 @@ ngx_azora_pg_read_result(ngx_azora_pg_conn_t *conn, ngx_azora_pg_slot_t *slot,
     state = ngx_azora_pg_state(res);
 
     if (ngx_azora_pg_stale(conn, slot->statement, state)
-        && op && !op->prepared)
+        && op && op->prepared < NGX_AZORA_PG_PREPARE_MAX)
     {
         PQclear(res);
-        op->prepared = 1;
+        op->prepared++;
         op->alone = 1;
         ngx_azora_pg_lane_again(conn->lane, op);
         return;
@@ -267,10 +272,11 @@ ngx_azora_pg_write_result(ngx_azora_pg_conn_t *conn,
     } else {
         state = ngx_azora_pg_state(res);
 
-        if (ngx_azora_pg_stale(conn, statement, state) && op && !op->prepared)
+        if (ngx_azora_pg_stale(conn, statement, state)
+            && op && op->prepared < NGX_AZORA_PG_PREPARE_MAX)
         {
             PQclear(res);
-            op->prepared = 1;
+            op->prepared++;
             ngx_azora_pg_lane_again(conn->lane, op);
             return;
         }
@@ -410,11 +416,11 @@ ngx_azora_pg_batch_again(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op,
     } else if (ngx_strcmp(state, "26000") == 0
                || ngx_strcmp(state, "0A000") == 0)
     {
-        if (op->prepared) {
+        if (op->prepared == NGX_AZORA_PG_PREPARE_MAX) {
             return 0;
         }
 
-        op->prepared = 1;
+        op->prepared++;
 
     } else if (conn->nops > 1
                && (ngx_azora_pg_class(state, "21")
