@@ -349,9 +349,18 @@ ngx_azora_problem_wanted(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_module);
 
-    if (!alcf->problem
-        || r->headers_out.last_modified_time != -1
-        || r->headers_out.content_type_len != sizeof("text/html") - 1
+    if (!alcf->problem || r->headers_out.last_modified_time != -1) {
+        return 0;
+    }
+
+    if (r->headers_out.content_type_len == 0
+        && r->headers_out.content_length_n == 0)
+    {
+        /* NGINX has no page for some statuses, 422 among them */
+        return r->upstream == NULL || r->upstream->headers_in.status_n == 0;
+    }
+
+    if (r->headers_out.content_type_len != sizeof("text/html") - 1
         || ngx_strncmp(r->headers_out.content_type.data, "text/html",
                        sizeof("text/html") - 1)
            != 0)
