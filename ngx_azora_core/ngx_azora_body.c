@@ -260,7 +260,7 @@ static ngx_int_t
 ngx_azora_body_too_large(ngx_http_request_t *r, size_t max)
 {
     return ngx_azora_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                             "payload-too-large",
+                             "body-too-large",
                              "The body may have %uz bytes.", max);
 }
 
