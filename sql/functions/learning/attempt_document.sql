@@ -19,7 +19,7 @@ AS $$
                        'prompt', q.prompt,
                        'options', CASE WHEN jsonb_array_length(p.options) > 0
                                   THEN p.options END,
-                       'points', q.points / 100.0,
+                       'points', trim_scale(q.points / 100.0),
                        'answer', p.answer)) ORDER BY p.place)
             FROM learning.attempt_question AS p
                  JOIN learning.question AS q ON q.id = p.question

@@ -13,35 +13,17 @@ CREATE OR REPLACE FUNCTION market.milestone_transition(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    from_state  text;
-    final       boolean := to_state IN ('released', 'refunded', 'resolved');
+    was    text;
+    final  boolean := to_state IN ('released', 'refunded', 'resolved');
 BEGIN
-    SELECT m.state INTO from_state
+    SELECT m.state INTO was
     FROM market.milestone AS m
     WHERE m.id = milestone
     FOR NO KEY UPDATE;
 
-    IF (from_state, to_state) NOT IN (
-        ('pending', 'funded'),
-        ('funded', 'submitted'),
-        ('submitted', 'changes_requested'),
-        ('changes_requested', 'submitted'),
-        ('submitted', 'approved'),
-        ('approved', 'released'),
-        ('funded', 'refund_requested'),
-        ('submitted', 'refund_requested'),
-        ('changes_requested', 'refund_requested'),
-        ('refund_requested', 'refunded'),
-        ('refund_requested', 'disputed'),
-        ('submitted', 'disputed'),
-        ('changes_requested', 'disputed'),
-        ('disputed', 'mediation'),
-        ('mediation', 'arbitration'),
-        ('mediation', 'resolved'),
-        ('arbitration', 'resolved'))
-    THEN
+    IF NOT market.milestone_may(was, to_state) THEN
         PERFORM azora.refuse(409, 'wrong-state',
-            format('The milestone is %s.', replace(from_state, '_', ' ')));
+            format('The milestone is %s.', replace(was, '_', ' ')));
     END IF;
 
     UPDATE market.milestone AS m
@@ -64,7 +46,7 @@ BEGIN
     INSERT INTO market.milestone_event
         (milestone, number, actor, from_state, to_state, note)
     SELECT milestone_transition.milestone, count(*) + 1,
-           milestone_transition.actor, from_state,
+           milestone_transition.actor, was,
            milestone_transition.to_state, milestone_transition.note
     FROM market.milestone_event AS e
     WHERE e.milestone = milestone_transition.milestone;
