@@ -267,6 +267,7 @@ struct ngx_azora_ctx_s {
     ngx_azora_principal_t      principal;
     ngx_str_t                 *path_values;  /* by order in the template */
     json_t                    *body;         /* owned, freed with r->pool */
+    ngx_http_event_handler_pt  body_handler; /* NGINX's, while it is read */
     ngx_azora_value_t         *values;       /* one per field of the row */
     ngx_str_t                  idempotency_key;
     u_char                     fingerprint[64];  /* hex, of the parameters */

@@ -27,6 +27,7 @@ static ngx_uint_t ngx_azora_body_is_utf8(const u_char *p,
 static ngx_int_t ngx_azora_body_too_large(ngx_http_request_t *r,
     size_t max);
 static void ngx_azora_body_read(ngx_http_request_t *r);
+static void ngx_azora_body_event(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_body_take(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_uint_t wanted);
 static ngx_int_t ngx_azora_body_gather(ngx_http_request_t *r, size_t max,
@@ -87,7 +88,11 @@ ngx_azora_body_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
         return ngx_azora_body_take(r, ctx, wanted);
     }
 
-    /* the read handler is NGINX's until the body is there */
+    /* the read handler is NGINX's until the body is there, behind ours */
+
+    ctx->body_handler = r->read_event_handler;
+    r->read_event_handler = ngx_azora_body_event;
+
     return NGX_DONE;
 }
 
@@ -124,6 +129,34 @@ ngx_azora_body_read(ngx_http_request_t *r)
     if (ctx->waiting) {
         ngx_azora_resume(r);
     }
+}
+
+
+/* NGINX ends a request whose body stops coming without a word; we answer. */
+
+static void
+ngx_azora_body_event(ngx_http_request_t *r)
+{
+    ngx_int_t         rc;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_azora_module);
+
+    if (!r->connection->read->timedout) {
+        ctx->body_handler(r);
+        return;
+    }
+
+    r->connection->read->timedout = 0;
+    r->keepalive = 0;
+
+    rc = ngx_azora_problem(r, NGX_HTTP_REQUEST_TIME_OUT, "request-timeout",
+                           "The body stopped coming.");
+
+    /* ngx_http_finalize_request() would close on a 408 */
+    rc = ngx_http_special_response_handler(r, rc);
+
+    ngx_http_finalize_request(r, rc);
 }
 
 
@@ -283,7 +316,11 @@ ngx_azora_body_take(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         return rc;
     }
 
-    ctx->body = ngx_azora_json_parse(body.data, body.len, &reason, &offset);
+    if (ctx->body == NULL) {
+        /* there may be one from before an internal redirect */
+        ctx->body = ngx_azora_json_parse(body.data, body.len, &reason,
+                                         &offset);
+    }
 
     if (!wanted) {
 
