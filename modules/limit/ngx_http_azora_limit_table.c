@@ -21,9 +21,14 @@
 #define NGX_HTTP_AZORA_LIMIT_CLAIMED     UINT64_MAX
 #define NGX_HTTP_AZORA_LIMIT_NOWHERE     NGX_HTTP_AZORA_LIMIT_WAYS
 
-/* how long to wait for a set: changing it takes some 50 ns */
-#define NGX_HTTP_AZORA_LIMIT_SPINS       128
-#define NGX_HTTP_AZORA_LIMIT_YIELDS_MAX  2048
+/*
+ * How long to wait for a set.  Changing it takes some 50 ns, so only an owner
+ * that lost its processor in between is waited for longer, and to sleep gives
+ * the processor back to it.
+ */
+#define NGX_HTTP_AZORA_LIMIT_SPINS       256
+#define NGX_HTTP_AZORA_LIMIT_SLEEPS_MAX  400
+#define NGX_HTTP_AZORA_LIMIT_SLEEP_US    50
 
 
 static ngx_http_azora_limit_set_t *ngx_http_azora_limit_set(
@@ -320,7 +325,7 @@ ngx_http_azora_limit_acquire(ngx_http_azora_limit_set_t *set)
     ngx_uint_t  i;
 
     for (i = 0;
-         i < NGX_HTTP_AZORA_LIMIT_SPINS + NGX_HTTP_AZORA_LIMIT_YIELDS_MAX;
+         i < NGX_HTTP_AZORA_LIMIT_SPINS + NGX_HTTP_AZORA_LIMIT_SLEEPS_MAX;
          i++)
     {
         owner = 0;
@@ -351,7 +356,7 @@ ngx_http_azora_limit_acquire(ngx_http_azora_limit_set_t *set)
             }
         }
 
-        ngx_sched_yield();
+        (void) usleep(NGX_HTTP_AZORA_LIMIT_SLEEP_US);
     }
 
     return NGX_DECLINED;

@@ -101,7 +101,7 @@ sub capability {
 
 # what a test calls itself; everything else is the core's
 sub libraries {
-    return scalar `pkg-config --libs jansson libcrypto`;
+    return scalar `pkg-config --libs jansson libcrypto libsodium`;
 }
 
 
