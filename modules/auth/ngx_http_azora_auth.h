@@ -16,6 +16,7 @@
 #define NGX_HTTP_AZORA_AUTH_TOKEN_MAX     4096  /* bytes of a compact JWS */
 #define NGX_HTTP_AZORA_AUTH_KEYS_MAX      16    /* in the key ring */
 #define NGX_HTTP_AZORA_AUTH_KID_LEN       43    /* base64url of a SHA-256 */
+#define NGX_HTTP_AZORA_AUTH_JWK_KID_MAX   128
 #define NGX_HTTP_AZORA_AUTH_HASH_LEN      32
 
 #define NGX_HTTP_AZORA_AUTH_PASSWORD_MAX  1024  /* bytes, never truncated */
@@ -41,7 +42,7 @@ typedef struct {
     ngx_str_t                  kid;
     ngx_str_t                  x;         /* base64url of the point */
     ngx_str_t                  y;
-    ngx_str_t                  pem;       /* private half, or empty */
+    ngx_uint_t                 private;   /* ours: signs, is published */
     EVP_PKEY                  *pkey;
     EVP_PKEY_CTX              *verify;    /* initialized for verification */
     ngx_http_azora_auth_key_state_e  state;
@@ -166,21 +167,32 @@ ngx_int_t ngx_http_azora_auth_stage(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_azora_auth_keys_load(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf, ngx_uint_t create);
-/* Takes pkey over (freed on failure); pem may be empty. */
+
+/*
+ * ngx_http_azora_auth_ring.c.  ring_add() takes pkey over (freed on failure);
+ * kid may be empty: the key gets its thumbprint.  NGX_DECLINED: not a P-256
+ * key, there already, a second active one, or one too many.
+ */
 ngx_int_t ngx_http_azora_auth_ring_add(ngx_http_azora_auth_ring_t *ring,
-    ngx_pool_t *pool, EVP_PKEY *pkey, ngx_str_t *pem,
-    ngx_http_azora_auth_key_state_e state);
+    ngx_pool_t *pool, EVP_PKEY *pkey, const ngx_str_t *kid,
+    ngx_uint_t private, ngx_http_azora_auth_key_state_e state);
+/* ngx_http_azora_auth_jwk.c; NGX_DECLINED also: not a public ES256 key */
+ngx_int_t ngx_http_azora_auth_ring_add_jwk(ngx_http_azora_auth_ring_t *ring,
+    ngx_pool_t *pool, json_t *jwk, ngx_http_azora_auth_key_state_e state);
 ngx_int_t ngx_http_azora_auth_ring_init(ngx_http_azora_auth_ring_t *ring);
 void ngx_http_azora_auth_ring_free(void *data);
+ngx_uint_t ngx_http_azora_auth_ring_private(ngx_http_azora_auth_ring_t *ring);
+ngx_int_t ngx_http_azora_auth_ring_publish(ngx_http_azora_auth_ring_t *ring,
+    ngx_pool_t *pool, const ngx_http_azora_auth_expect_t *expect);
 ngx_int_t ngx_http_azora_auth_jwks_handler(ngx_http_request_t *r);
 
 /*
- * ngx_http_azora_auth_files.c: a small secret file that only its owner may
- * read, into memory of pool.  NGX_DECLINED: there is no such file; NGX_ERROR
- * is logged.
+ * ngx_http_azora_auth_files.c: a small file into memory of pool, NUL-terminated
+ * and wiped with it; a secret one must be readable by its owner only.
+ * NGX_DECLINED: there is no such file; NGX_ERROR is logged.
  */
-ngx_int_t ngx_http_azora_auth_read_secret(ngx_pool_t *pool, ngx_log_t *log,
-    u_char *path, size_t max, ngx_str_t *out);
+ngx_int_t ngx_http_azora_auth_read_file(ngx_pool_t *pool, ngx_log_t *log,
+    u_char *path, size_t max, ngx_uint_t secret, ngx_str_t *out);
 /* Writes data to path at once or not at all, mode 0600. */
 ngx_int_t ngx_http_azora_auth_write_secret(ngx_pool_t *pool, ngx_log_t *log,
     ngx_str_t *dir, ngx_str_t *name, ngx_str_t *data);
@@ -203,6 +215,12 @@ ngx_int_t ngx_http_azora_auth_claims(json_t *root,
 /* Gives the reason; returns NGX_DECLINED. */
 ngx_int_t ngx_http_azora_auth_refuse(ngx_http_azora_auth_jwt_t *jwt,
     const char *reason);
+/*
+ * Strict base64url without padding; *out is the length, at most max.
+ * NGX_ERROR: anything else.
+ */
+ngx_int_t ngx_http_azora_auth_base64url(const u_char *src, size_t len,
+    u_char *dst, size_t max, size_t *out);
 /* SHA-256 of data into out; NGX_ERROR when the library fails */
 ngx_int_t ngx_http_azora_auth_digest(ngx_http_azora_auth_ring_t *ring,
     const u_char *data, size_t len, u_char *out);

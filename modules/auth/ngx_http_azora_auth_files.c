@@ -1,6 +1,6 @@
 
 /*
- * Secret files: read only when nobody but their owner can read them too,
+ * Files with keys: a secret is read only when nobody but its owner can, and
  * written at once or not at all.
  */
 
@@ -13,13 +13,13 @@ static void ngx_http_azora_auth_wipe(void *data);
 
 
 ngx_int_t
-ngx_http_azora_auth_read_secret(ngx_pool_t *pool, ngx_log_t *log,
-    u_char *path, size_t max, ngx_str_t *out)
+ngx_http_azora_auth_read_file(ngx_pool_t *pool, ngx_log_t *log,
+    u_char *path, size_t max, ngx_uint_t secret, ngx_str_t *out)
 {
     int                  fd;
     ssize_t              n;
     ngx_int_t            rc;
-    ngx_str_t           *secret;
+    ngx_str_t           *text;
     struct stat          st;
     ngx_pool_cleanup_t  *cln;
 
@@ -49,7 +49,7 @@ ngx_http_azora_auth_read_secret(ngx_pool_t *pool, ngx_log_t *log,
         goto done;
     }
 
-    if (st.st_mode & (S_IRWXG|S_IRWXO)) {
+    if (secret && (st.st_mode & (S_IRWXG|S_IRWXO))) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "\"%s\" holds a secret but others may open it: its "
                       "mode must be 0600 or 0400", path);
@@ -67,24 +67,24 @@ ngx_http_azora_auth_read_secret(ngx_pool_t *pool, ngx_log_t *log,
         goto done;
     }
 
-    secret = cln->data;
-    secret->len = (size_t) st.st_size;
-    secret->data = ngx_pcalloc(pool, secret->len + 1);
-    if (secret->data == NULL) {
+    text = cln->data;
+    text->len = (size_t) st.st_size;
+    text->data = ngx_pcalloc(pool, text->len + 1);
+    if (text->data == NULL) {
         goto done;
     }
 
     cln->handler = ngx_http_azora_auth_wipe;
 
-    n = read(fd, secret->data, secret->len);
+    n = read(fd, text->data, text->len);
 
-    if (n != (ssize_t) secret->len) {
+    if (n != (ssize_t) text->len) {
         ngx_log_error(NGX_LOG_EMERG, log, (n == -1) ? ngx_errno : 0,
                       "cannot read \"%s\"", path);
         goto done;
     }
 
-    *out = *secret;
+    *out = *text;
     rc = NGX_OK;
 
 done:
@@ -98,9 +98,9 @@ done:
 static void
 ngx_http_azora_auth_wipe(void *data)
 {
-    ngx_str_t  *secret = data;
+    ngx_str_t  *text = data;
 
-    sodium_memzero(secret->data, secret->len);
+    sodium_memzero(text->data, text->len);
 }
 
 

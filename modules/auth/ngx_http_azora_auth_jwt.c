@@ -14,8 +14,6 @@
 #define NGX_HTTP_AZORA_AUTH_TYPE_MAX    64
 
 
-static ngx_int_t ngx_http_azora_auth_base64url(const u_char *src, size_t len,
-    u_char *dst, size_t max, size_t *out);
 static ngx_int_t ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
     const u_char *data, size_t len, ngx_http_azora_auth_jwt_t *jwt,
     ngx_http_azora_auth_key_t **key);
@@ -184,13 +182,13 @@ ngx_http_azora_auth_refuse(ngx_http_azora_auth_jwt_t *jwt, const char *reason)
  * token has one spelling only.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_azora_auth_base64url(const u_char *src, size_t len, u_char *dst,
     size_t max, size_t *out)
 {
-    u_char      *p, *last;
-    uint32_t     bits;
-    ngx_uint_t   nbits, v;
+    u_char        *p, *last;
+    uint32_t       bits;
+    ngx_uint_t     nbits, v;
     const u_char  *end;
 
     if (len % 4 == 1) {

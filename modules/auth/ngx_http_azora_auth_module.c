@@ -271,10 +271,10 @@ ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
 
     if (conf->pepper_file.len) {
 
-        rc = ngx_http_azora_auth_read_secret(cf->pool, cf->log,
-                                             conf->pepper_file.data,
-                                             NGX_HTTP_AZORA_AUTH_SECRET_MAX,
-                                             &text);
+        rc = ngx_http_azora_auth_read_file(cf->pool, cf->log,
+                                           conf->pepper_file.data,
+                                           NGX_HTTP_AZORA_AUTH_SECRET_MAX, 1,
+                                           &text);
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
         }
