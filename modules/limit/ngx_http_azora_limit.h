@@ -112,6 +112,13 @@ typedef struct {
 } ngx_http_azora_limit_conf_t;
 
 
+/*
+ * ngx_http_azora_limit_rule.c: the arguments of one azora_limit directive into
+ * a zeroed rule; returns what a directive's handler does.
+ */
+char *ngx_http_azora_limit_parse_rule(ngx_conf_t *cf,
+    ngx_http_azora_limit_rule_t *rule);
+
 /* ngx_http_azora_limit_stage.c */
 ngx_int_t ngx_http_azora_limit_address_stage(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
