@@ -33,6 +33,7 @@
 #define NGX_AZORA_PG_BACKOFF_MAX_MS 5000
 #define NGX_AZORA_PG_PROBE_MS       200      /* look at an open breaker */
 #define NGX_AZORA_PG_PREPARE_MAX    3        /* for one operation */
+#define NGX_AZORA_PG_NAMES_MAX      200      /* of one statement */
 #define NGX_AZORA_PG_GRACE_MS       1000     /* busy after a deadline */
 #define NGX_AZORA_PG_FALLBACK_MS    60000    /* reads on the primary instead */
 

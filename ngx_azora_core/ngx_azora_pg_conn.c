@@ -700,7 +700,11 @@ ngx_azora_pg_conn_prepare(ngx_azora_pg_conn_t *conn,
         return NGX_ERROR;
     }
 
-    p->number++;
+    if (++p->number > NGX_AZORA_PG_NAMES_MAX) {
+        /* the server keeps the old ones until the connection ends */
+        conn->closing = 1;
+    }
+
     *ngx_snprintf((u_char *) p->name, sizeof(p->name) - 1, "s%ui.%ui",
                   statement->index, (ngx_uint_t) p->number) = '\0';
 

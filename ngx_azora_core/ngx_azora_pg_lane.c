@@ -300,6 +300,12 @@ ngx_azora_pg_send_read(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op)
         return;
     }
 
+    /* another's PREPARE may fail with a neighbour: the next try has its own */
+
+    if (op->prepared > 1) {
+        conn->prepared[op->statement->index].ready = 0;
+    }
+
     if (ngx_azora_pg_conn_send(conn, op->statement, op->params, op)
         != NGX_OK)
     {
