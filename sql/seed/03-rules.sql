@@ -97,10 +97,10 @@ VALUES
 
 ('nothing-faked', 16, 'enacted', 'deny',
  '{"POST /v1/jobs","POST /v1/contracts"}', '{/title,/description}',
- '(?i)(?:\A|[.!?;\n])(?:(?!\b(?:no|not|never|without|against|detect\w*|spot\w*|'
+ '(?i)(?(DEFINE)(?<gap>(?!\b(?:no|not|never|without|against|detect\w*|spot\w*|'
  || 'prevent\w*|fight\w*|remov\w*|report\w*|identif\w*|moderat\w*|filter\w*|'
  || 'investigat\w*|research\w*|recogni[sz]\w*|stop\w*)\b|n[''’]t\b)'
- || '[^.!?;\n]){0,300}?(?:'
+ || '[^.!?;\n]))(?:\A|[.!?;\n])(?&gap){0,300}?(?:'
  || '\b(?:fake|forged?|false|counterfeit|made-up|invented) (?:[\w-]+ ){0,2}?'
  || '(?:reviews?|ratings?|testimonials?|certificates?|diplomas?|degrees?|'
  || 'references?|payslips?|bank statements?|followers|likes)\b|'
