@@ -144,6 +144,16 @@ typedef struct {
 } ngx_http_azora_matcher_t;
 
 
+/* A text in the matcher's buffers */
+
+typedef struct {
+    size_t                        len;
+    size_t                        skeleton_len; /* 0: there is none */
+    unsigned                      foreign:1;    /* something beyond ASCII */
+    unsigned                      lines:1;      /* more than one */
+} ngx_http_azora_reading_t;
+
+
 typedef struct {
     const ngx_str_t              *route;        /* "POST /v1/jobs" */
     const ngx_str_t              *path;
@@ -170,14 +180,22 @@ typedef struct {
 /*
  * What a person reads: compatibility letters, invisible characters and white
  * space are made plain, see the file.  dst holds at least len bytes and gets
- * valid UTF-8.  *foreign: something beyond ASCII is left.
+ * valid UTF-8.
  */
 size_t ngx_http_azora_constitution_fold(u_char *dst, const u_char *src,
-    size_t len, ngx_uint_t *foreign);
+    size_t len, ngx_http_azora_reading_t *reading);
 
 /* The second reading: marks removed, look-alikes replaced by Latin letters. */
 size_t ngx_http_azora_constitution_skeleton(u_char *dst, const u_char *src,
     size_t len);
+
+/* Both, into the matcher's buffers; at most NGX_HTTP_AZORA_TEXT_MAX bytes. */
+void ngx_http_azora_constitution_read(ngx_http_azora_matcher_t *m,
+    const u_char *text, size_t len, ngx_http_azora_reading_t *reading);
+
+/* Makes one line of all lines. */
+void ngx_http_azora_constitution_join(ngx_http_azora_matcher_t *m,
+    const ngx_http_azora_reading_t *reading);
 
 /* At most 40 characters from src, digits masked, in pool; {0, NULL}: ENOMEM */
 ngx_str_t ngx_http_azora_constitution_excerpt(ngx_pool_t *pool,
@@ -241,13 +259,18 @@ ngx_int_t ngx_http_azora_constitution_matcher_init(
 void ngx_http_azora_constitution_matcher_done(ngx_http_azora_matcher_t *m);
 
 /*
- * Runs one rule on a folded text and, if it is foreign, on its skeleton.
- * NGX_OK: it matches, *at is where (in m->text or m->skeleton) and *left how
- * much is left from there; NGX_DECLINED: it does not; NGX_ABORT: a limit.
+ * Runs one rule on the text and, if there is one, on its skeleton.  NGX_OK: it
+ * matches, *at is where (in the matcher's buffers) and *left how much is left
+ * from there; NGX_DECLINED: it does not; NGX_ABORT: a limit.
  */
 ngx_int_t ngx_http_azora_constitution_match(ngx_http_azora_matcher_t *m,
-    const ngx_http_azora_rule_t *rule, size_t len, size_t skeleton_len,
-    u_char **at, size_t *left);
+    const ngx_http_azora_rule_t *rule,
+    const ngx_http_azora_reading_t *reading, u_char **at, size_t *left);
+
+/* Sets the bits of the rules that can match. */
+void ngx_http_azora_constitution_candidates(
+    const ngx_http_azora_rules_t *set, const ngx_http_azora_matcher_t *m,
+    const ngx_http_azora_reading_t *reading, uint64_t *rules);
 
 /* NGX_OK, or NGX_ERROR: out of memory.  Strings of the verdict in pool. */
 ngx_int_t ngx_http_azora_constitution_evaluate(

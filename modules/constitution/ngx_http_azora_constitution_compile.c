@@ -80,11 +80,12 @@ ngx_http_azora_rules_try(ngx_http_azora_rule_t *rule,
     ngx_http_azora_matcher_t *m, const char *sort, ngx_uint_t expected,
     u_char *reason)
 {
-    size_t       len, skeleton_len, left;
-    json_t      *list, *example;
-    u_char      *at;
-    ngx_int_t    rc;
-    ngx_uint_t   i, foreign;
+    size_t                     left;
+    json_t                    *list, *example;
+    u_char                    *at;
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_http_azora_reading_t   reading;
 
     list = json_object_get(rule->examples, sort);
 
@@ -92,15 +93,17 @@ ngx_http_azora_rules_try(ngx_http_azora_rule_t *rule,
 
         example = json_array_get(list, i);
 
-        len = ngx_http_azora_constitution_fold(m->text,
+        ngx_http_azora_constitution_read(m,
                                  (u_char *) json_string_value(example),
-                                 json_string_length(example), &foreign);
-        skeleton_len = foreign ? ngx_http_azora_constitution_skeleton(
-                                     m->skeleton, m->text, len)
-                               : 0;
+                                 json_string_length(example), &reading);
 
-        rc = ngx_http_azora_constitution_match(m, rule, len, skeleton_len,
-                                               &at, &left);
+        rc = ngx_http_azora_constitution_match(m, rule, &reading, &at, &left);
+
+        if (rc == NGX_DECLINED && reading.lines) {
+            ngx_http_azora_constitution_join(m, &reading);
+            rc = ngx_http_azora_constitution_match(m, rule, &reading, &at,
+                                                   &left);
+        }
 
         if (rc == (expected ? NGX_OK : NGX_DECLINED)) {
             continue;
@@ -217,9 +220,9 @@ static ngx_int_t
 ngx_http_azora_rules_try_scan(ngx_http_azora_rules_t *set, ngx_uint_t i,
     ngx_http_azora_matcher_t *m, uint64_t *found)
 {
-    size_t       len, skeleton_len;
-    json_t      *list, *example;
-    ngx_uint_t   k, foreign;
+    json_t                    *list, *example;
+    ngx_uint_t                 k;
+    ngx_http_azora_reading_t   reading;
 
     list = json_object_get(set->rules[i].examples, "match");
 
@@ -227,19 +230,10 @@ ngx_http_azora_rules_try_scan(ngx_http_azora_rules_t *set, ngx_uint_t i,
 
         example = json_array_get(list, k);
 
-        ngx_memcpy(found, set->always, set->words * sizeof(uint64_t));
-
-        len = ngx_http_azora_constitution_fold(m->text,
+        ngx_http_azora_constitution_read(m,
                                  (u_char *) json_string_value(example),
-                                 json_string_length(example), &foreign);
-        ngx_http_azora_constitution_scan(set->automaton, m->text, len, found);
-
-        if (foreign) {
-            skeleton_len = ngx_http_azora_constitution_skeleton(m->skeleton,
-                                                                m->text, len);
-            ngx_http_azora_constitution_scan(set->automaton, m->skeleton,
-                                             skeleton_len, found);
-        }
+                                 json_string_length(example), &reading);
+        ngx_http_azora_constitution_candidates(set, m, &reading, found);
 
         if (!(found[i / 64] & ((uint64_t) 1 << (i % 64)))) {
             return NGX_ERROR;

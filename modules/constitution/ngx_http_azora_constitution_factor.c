@@ -146,6 +146,11 @@ ngx_http_azora_factor_group(ngx_http_azora_reader_t *in,
             return NGX_OK;
         }
 
+        if (rc == NGX_DECLINED) {
+            ngx_http_azora_factor_unknown(part);
+            return NGX_OK;
+        }
+
         if (rc != NGX_OK) {
             return rc;
         }

@@ -47,8 +47,9 @@ ngx_int_t ngx_http_azora_factor_class(ngx_http_azora_reader_t *in,
     ngx_http_azora_part_t *part);
 
 /*
- * After "(?": NGX_OK before the group's content, *around when it only looks;
- * NGX_DONE after flags such as "(?i)".
+ * After "(?": NGX_OK before the group's content, *around when it takes no text
+ * here; NGX_DONE after flags such as "(?i)"; NGX_DECLINED after a call of
+ * another group.
  */
 ngx_int_t ngx_http_azora_factor_group_kind(ngx_http_azora_reader_t *in,
     ngx_uint_t *around);

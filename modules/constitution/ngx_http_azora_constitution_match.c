@@ -39,8 +39,10 @@ static ngx_int_t ngx_http_azora_evaluate_step(ngx_http_azora_evaluation_t *e,
     const ngx_str_t *name, json_t *json, ngx_uint_t depth);
 static ngx_int_t ngx_http_azora_evaluate_text(ngx_http_azora_evaluation_t *e,
     const u_char *text, size_t len);
+static ngx_int_t ngx_http_azora_evaluate_reading(
+    ngx_http_azora_evaluation_t *e, const ngx_http_azora_reading_t *reading);
 static ngx_int_t ngx_http_azora_evaluate_rule(ngx_http_azora_evaluation_t *e,
-    ngx_uint_t i, size_t len, size_t skeleton_len);
+    ngx_uint_t i, const ngx_http_azora_reading_t *reading);
 static ngx_int_t ngx_http_azora_evaluate_matched(
     ngx_http_azora_evaluation_t *e, const ngx_http_azora_rule_t *rule,
     const u_char *at, size_t left);
@@ -101,14 +103,16 @@ ngx_http_azora_constitution_matcher_done(ngx_http_azora_matcher_t *m)
 
 ngx_int_t
 ngx_http_azora_constitution_match(ngx_http_azora_matcher_t *m,
-    const ngx_http_azora_rule_t *rule, size_t len, size_t skeleton_len,
-    u_char **at, size_t *left)
+    const ngx_http_azora_rule_t *rule,
+    const ngx_http_azora_reading_t *reading, u_char **at, size_t *left)
 {
     int         rc;
+    size_t      len;
     u_char     *text;
     PCRE2_SIZE  start;
 
     text = m->text;
+    len = reading->len;
 
     for ( ;; ) {
 
@@ -128,12 +132,29 @@ ngx_http_azora_constitution_match(ngx_http_azora_matcher_t *m,
             return NGX_ABORT;
         }
 
-        if (skeleton_len == 0 || text == m->skeleton) {
+        if (reading->skeleton_len == 0 || text == m->skeleton) {
             return NGX_DECLINED;
         }
 
         text = m->skeleton;
-        len = skeleton_len;
+        len = reading->skeleton_len;
+    }
+}
+
+
+void
+ngx_http_azora_constitution_candidates(const ngx_http_azora_rules_t *set,
+    const ngx_http_azora_matcher_t *m,
+    const ngx_http_azora_reading_t *reading, uint64_t *rules)
+{
+    ngx_memcpy(rules, set->always, set->words * sizeof(uint64_t));
+
+    ngx_http_azora_constitution_scan(set->automaton, m->text, reading->len,
+                                     rules);
+
+    if (reading->skeleton_len) {
+        ngx_http_azora_constitution_scan(set->automaton, m->skeleton,
+                                         reading->skeleton_len, rules);
     }
 }
 
@@ -357,13 +378,8 @@ static ngx_int_t
 ngx_http_azora_evaluate_text(ngx_http_azora_evaluation_t *e,
     const u_char *text, size_t len)
 {
-    size_t                         skeleton_len;
-    uint64_t                       bits;
-    ngx_int_t                      rc;
-    ngx_uint_t                     i, w, foreign;
-    const ngx_http_azora_rules_t  *set;
-
-    set = e->set;
+    ngx_int_t                 rc;
+    ngx_http_azora_reading_t  reading;
 
     if (len > NGX_HTTP_AZORA_TEXT_MAX - e->examined
         || ++e->texts > NGX_HTTP_AZORA_TEXTS_MAX)
@@ -373,21 +389,29 @@ ngx_http_azora_evaluate_text(ngx_http_azora_evaluation_t *e,
 
     e->examined += len;
 
-    len = ngx_http_azora_constitution_fold(e->m->text, text, len, &foreign);
-    skeleton_len = 0;
+    ngx_http_azora_constitution_read(e->m, text, len, &reading);
+    ngx_http_azora_constitution_candidates(e->set, e->m, &reading, e->found);
 
-    ngx_memcpy(e->found, set->always, set->words * sizeof(uint64_t));
-    ngx_http_azora_constitution_scan(set->automaton, e->m->text, len,
-                                     e->found);
+    rc = ngx_http_azora_evaluate_reading(e, &reading);
 
-    if (foreign) {
-        skeleton_len = ngx_http_azora_constitution_skeleton(e->m->skeleton,
-                                                            e->m->text, len);
-        ngx_http_azora_constitution_scan(set->automaton, e->m->skeleton,
-                                         skeleton_len, e->found);
+    if (rc == NGX_OK && reading.lines) {
+        ngx_http_azora_constitution_join(e->m, &reading);
+        rc = ngx_http_azora_evaluate_reading(e, &reading);
     }
 
-    for (w = 0; w < set->words; w++) {
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_azora_evaluate_reading(ngx_http_azora_evaluation_t *e,
+    const ngx_http_azora_reading_t *reading)
+{
+    uint64_t    bits;
+    ngx_int_t   rc;
+    ngx_uint_t  i, w;
+
+    for (w = 0; w < e->set->words; w++) {
 
         bits = e->found[w] & e->target->rules[w] & ~e->done[w];
 
@@ -395,7 +419,7 @@ ngx_http_azora_evaluate_text(ngx_http_azora_evaluation_t *e,
             i = w * 64 + __builtin_ctzll(bits);
             bits &= bits - 1;
 
-            rc = ngx_http_azora_evaluate_rule(e, i, len, skeleton_len);
+            rc = ngx_http_azora_evaluate_rule(e, i, reading);
             if (rc != NGX_OK) {
                 return rc;
             }
@@ -408,7 +432,7 @@ ngx_http_azora_evaluate_text(ngx_http_azora_evaluation_t *e,
 
 static ngx_int_t
 ngx_http_azora_evaluate_rule(ngx_http_azora_evaluation_t *e, ngx_uint_t i,
-    size_t len, size_t skeleton_len)
+    const ngx_http_azora_reading_t *reading)
 {
     size_t                        left;
     u_char                       *at;
@@ -422,20 +446,17 @@ ngx_http_azora_evaluate_rule(ngx_http_azora_evaluation_t *e, ngx_uint_t i,
     }
 
     /* each run has its limit, all together have this one */
-    if (++e->runs % 16 == 0) {
+    if (e->start_ns == 0) {
+        e->start_ns = ngx_http_azora_evaluate_cpu_ns();
 
-        if (e->start_ns == 0) {
-            e->start_ns = ngx_http_azora_evaluate_cpu_ns();
-
-        } else if (ngx_http_azora_evaluate_cpu_ns() - e->start_ns
-                   > NGX_HTTP_AZORA_CPU_NS)
-        {
-            return NGX_ABORT;
-        }
+    } else if (++e->runs % 16 == 0
+               && ngx_http_azora_evaluate_cpu_ns() - e->start_ns
+                  > NGX_HTTP_AZORA_CPU_NS)
+    {
+        return NGX_ABORT;
     }
 
-    rc = ngx_http_azora_constitution_match(e->m, rule, len, skeleton_len, &at,
-                                           &left);
+    rc = ngx_http_azora_constitution_match(e->m, rule, reading, &at, &left);
 
     if (rc != NGX_OK) {
         return (rc == NGX_DECLINED) ? NGX_OK : rc;

@@ -2,8 +2,9 @@
 /*
  * One pass over a text tells which rules' literals occur in it: the automaton
  * of Aho and Corasick (1975) with all transitions filled in.  Bytes are mapped
- * to classes first, so that a state costs some 40 transitions and not 256, and
- * both cases of a letter are one class.
+ * to classes first, so that a state costs some 40 transitions and not 256;
+ * both cases of a letter are one class, and so are a space and a line feed,
+ * because texts are also matched with their lines joined.
  */
 
 
@@ -120,6 +121,8 @@ ngx_http_azora_constitution_classes(ngx_http_azora_automaton_t *a,
             }
         }
     }
+
+    a->classes[LF] = a->classes[' '];
 
     return states;
 }

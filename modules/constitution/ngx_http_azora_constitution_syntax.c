@@ -225,6 +225,24 @@ ngx_http_azora_factor_group_kind(ngx_http_azora_reader_t *in,
         return NGX_OK;
     }
 
+    if (c == '(' && in->last - in->pos > 7
+        && ngx_strncmp(in->pos, "DEFINE)", 7) == 0)
+    {
+        in->pos += 7;
+        *around = 1;
+        return NGX_OK;
+    }
+
+    if (c == '&') {
+        while (in->pos < in->last) {
+            if (*in->pos++ == ')') {
+                return NGX_DECLINED;
+            }
+        }
+
+        return NGX_ERROR;
+    }
+
     if (c == 'P' && *in->pos == '<') {
         c = *in->pos++;
     }

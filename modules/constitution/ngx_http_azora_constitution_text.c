@@ -5,14 +5,18 @@
  * First reading (fold).  Letters that Unicode calls compatible with ASCII
  * (full-width, circled, squared, mathematical) become ASCII; typographic
  * quotes and dashes become ' " and -; characters nobody sees are dropped; any
- * run of white space becomes one space, so a rule sees a text as one line.
- * Case is kept, because a pattern decides about it with (?i).  Letters with
- * diacritics are kept as they are.
+ * run of white space becomes one space, or one line feed where it breaks a
+ * line.  Case is kept, because a pattern decides about it with (?i).  Letters
+ * with diacritics are kept as they are.
  *
  * Second reading (skeleton), made only of texts with something beyond ASCII:
  * diacritics are dropped, and Cyrillic, Greek and African letters become the
- * Latin letter they look like, so that "dеpоsit" with Cyrillic vowels reads
- * as what it pretends to be.  A rule matches when it matches either reading.
+ * Latin letter they look like, so that "deposit" with Cyrillic vowels reads as
+ * what it pretends to be.
+ *
+ * Both are read twice where they have several lines: a line may be a sentence
+ * of its own, or may be broken in the middle of one.  A rule matches when it
+ * matches any of these readings.
  */
 
 
@@ -69,10 +73,13 @@ static const ngx_http_azora_range_t  ngx_http_azora_invisible[] = {
 };
 
 static const ngx_http_azora_range_t  ngx_http_azora_spaces[] = {
-    { 0x0009, 0x000d }, { 0x0020, 0x0020 }, { 0x0085, 0x0085 },
-    { 0x00a0, 0x00a0 }, { 0x1680, 0x1680 }, { 0x2000, 0x200a },
-    { 0x2028, 0x2029 }, { 0x202f, 0x202f }, { 0x205f, 0x205f },
-    { 0x3000, 0x3000 }
+    { 0x0009, 0x0009 }, { 0x0020, 0x0020 }, { 0x00a0, 0x00a0 },
+    { 0x1680, 0x1680 }, { 0x2000, 0x200a }, { 0x202f, 0x202f },
+    { 0x205f, 0x205f }, { 0x3000, 0x3000 }
+};
+
+static const ngx_http_azora_range_t  ngx_http_azora_breaks[] = {
+    { 0x000a, 0x000d }, { 0x0085, 0x0085 }, { 0x2028, 0x2029 }
 };
 
 /* marks that are drawn over the letter before them */
@@ -227,7 +234,7 @@ ngx_http_azora_constitution_plain(uint32_t code)
 
 size_t
 ngx_http_azora_constitution_fold(u_char *dst, const u_char *src, size_t len,
-    ngx_uint_t *foreign)
+    ngx_http_azora_reading_t *reading)
 {
     u_char        *p;
     size_t         n;
@@ -236,7 +243,8 @@ ngx_http_azora_constitution_fold(u_char *dst, const u_char *src, size_t len,
 
     p = dst;
     last = src + len;
-    *foreign = 0;
+    reading->foreign = 0;
+    reading->lines = 0;
 
     for ( /* void */ ; src < last; src += n) {
 
@@ -254,9 +262,18 @@ ngx_http_azora_constitution_fold(u_char *dst, const u_char *src, size_t len,
         }
 
         if (ngx_http_azora_within(code, ngx_http_azora_spaces)) {
-            if (p == dst || p[-1] != ' ') {
+            if (p == dst || (p[-1] != ' ' && p[-1] != LF)) {
                 *p++ = ' ';
             }
+            continue;
+        }
+
+        if (ngx_http_azora_within(code, ngx_http_azora_breaks)) {
+            if (p > dst && (p[-1] == ' ' || p[-1] == LF)) {
+                p--;
+            }
+            *p++ = LF;
+            reading->lines = 1;
             continue;
         }
 
@@ -272,7 +289,7 @@ ngx_http_azora_constitution_fold(u_char *dst, const u_char *src, size_t len,
         }
 
         p = ngx_cpymem(p, src, n);
-        *foreign = 1;
+        reading->foreign = 1;
     }
 
     return p - dst;
@@ -324,6 +341,41 @@ ngx_http_azora_constitution_skeleton(u_char *dst, const u_char *src,
 }
 
 
+void
+ngx_http_azora_constitution_read(ngx_http_azora_matcher_t *m,
+    const u_char *text, size_t len, ngx_http_azora_reading_t *reading)
+{
+    reading->len = ngx_http_azora_constitution_fold(m->text, text, len,
+                                                    reading);
+    reading->skeleton_len = 0;
+
+    if (reading->foreign) {
+        reading->skeleton_len = ngx_http_azora_constitution_skeleton(
+                                    m->skeleton, m->text, reading->len);
+    }
+}
+
+
+void
+ngx_http_azora_constitution_join(ngx_http_azora_matcher_t *m,
+    const ngx_http_azora_reading_t *reading)
+{
+    size_t  i;
+
+    for (i = 0; i < reading->len; i++) {
+        if (m->text[i] == LF) {
+            m->text[i] = ' ';
+        }
+    }
+
+    for (i = 0; i < reading->skeleton_len; i++) {
+        if (m->skeleton[i] == LF) {
+            m->skeleton[i] = ' ';
+        }
+    }
+}
+
+
 ngx_str_t
 ngx_http_azora_constitution_excerpt(ngx_pool_t *pool, const u_char *src,
     size_t len)
@@ -360,6 +412,11 @@ ngx_http_azora_constitution_excerpt(ngx_pool_t *pool, const u_char *src,
             || (code >= 0x0966 && code <= 0x096f))     /* Devanagari */
         {
             *p++ = '#';
+            continue;
+        }
+
+        if (code == LF) {
+            *p++ = ' ';
             continue;
         }
 

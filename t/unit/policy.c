@@ -116,20 +116,20 @@ evaluate(const ngx_http_azora_rules_t *set, const char *route,
 static void
 reads(const char *text, const char *fold, const char *skeleton)
 {
-    u_char      first[256], second[256];
-    ngx_str_t   got;
-    ngx_uint_t  foreign;
+    ngx_str_t                 got;
+    ngx_http_azora_reading_t  reading;
 
-    got.len = ngx_http_azora_constitution_fold(first, (u_char *) text,
-                                               ngx_strlen(text), &foreign);
-    got.data = first;
+    ngx_http_azora_constitution_read(&matcher, (u_char *) text,
+                                     ngx_strlen(text), &reading);
+    got.data = matcher.text;
+    got.len = reading.len;
     is_str(&got, fold, "fold");
 
-    is_int(foreign, skeleton != NULL, "whether there is a second reading");
+    is_int(reading.foreign, skeleton != NULL, "is there a second reading");
 
     if (skeleton != NULL) {
-        got.len = ngx_http_azora_constitution_skeleton(second, first, got.len);
-        got.data = second;
+        got.data = matcher.skeleton;
+        got.len = reading.skeleton_len;
         is_str(&got, skeleton, "skeleton");
     }
 }
@@ -142,7 +142,8 @@ test_reading(void)
     ngx_str_t  excerpt;
 
     reads("Plain text, 5 words here.", "Plain text, 5 words here.", NULL);
-    reads("a \t\r\n  b\xc2\xa0\xe3\x80\x80" "c", "a b c", NULL);
+    reads("a \t b\xc2\xa0\xe3\x80\x80" "c", "a b c", NULL);
+    reads(" a \r\n  b\n\n\xe2\x80\xa8 c ", " a\nb\nc ", NULL);
     reads("d\xe2\x80\x8b" "e\xc2\xadp\xe2\x81\xa0o\xef\xbb\xbfsit", "deposit",
           NULL);
     reads("\xef\xbc\xa4\xef\xbd\x85\xef\xbd\x90\xef\xbc\x91", "Dep1", NULL);
@@ -226,6 +227,7 @@ test_factors(void)
     factor("(?:ab){1}cd", "abcd");
     factor("\\p{Lu}name", "name");
     factor("(?i:Passport) or", "passport or");
+    factor("(?(DEFINE)(?<gap>never))a(?&gap)*fee of", "fee of");
 
     /* never sure, so always run */
     factor("", "");
@@ -276,7 +278,7 @@ random_pattern(u_char *p, u_char *last, ngx_uint_t depth)
     static const char  *atoms[] = {
         "a", "b", "c", "k", "s", "A", "S", "abc", "kas", "[ab]", "[^a]",
         "[a-c]", "[kS]", ".", "\\s", "\\w", "\\b", "^", "$", " ", "\\.",
-        "(?=a)", "(?!b)", "(?i)", "\xc3\xa9"
+        "(?=a)", "(?!b)", "(?i)", "\xc3\xa9", "(?&g)"
     };
     static const char  *quantifiers[] = {
         "", "", "", "", "?", "*", "+", "{2}", "{0,2}", "{1,}", "+?", "*+"
@@ -316,8 +318,7 @@ test_differential(void)
     size_t                            len, k;
     uint64_t                          found, always;
     ngx_str_t                         in;
-    ngx_uint_t                        i, j, tried, filtered, matched, missed,
-                                      foreign;
+    ngx_uint_t                        i, j, tried, filtered, matched, missed;
     pcre2_code                       *code;
     PCRE2_SIZE                        offset;
     ngx_pool_t                       *own;
@@ -325,6 +326,7 @@ test_differential(void)
         "a", "b", "c", "k", "s", "A", "B", "K", "S", " ", ".", "\xc3\xa9",
         "\xe2\x84\xaa", "\xc5\xbf", "abc", "kas", "KaS"
     };
+    ngx_http_azora_reading_t          reading;
     ngx_http_azora_literals_t        *sets[1];
     static ngx_http_azora_literals_t  set;
     ngx_http_azora_automaton_t       *automaton;
@@ -335,7 +337,8 @@ test_differential(void)
     for (i = 0; i < 40000; i++) {
 
         in.data = pattern;
-        in.len = random_pattern(pattern, pattern + sizeof(pattern), 3)
+        in.len = ngx_sprintf(pattern, "(?(DEFINE)(?<g>a|bc|))") - pattern;
+        in.len = random_pattern(pattern + in.len, pattern + sizeof(pattern), 3)
                  - pattern;
 
         code = pcre2_compile(in.data, in.len,
@@ -368,7 +371,7 @@ test_differential(void)
                       - text;
             }
 
-            len = ngx_http_azora_constitution_fold(fold, text, len, &foreign);
+            len = ngx_http_azora_constitution_fold(fold, text, len, &reading);
 
             if (pcre2_match(code, fold, len, 0, 0, matcher.data,
                             matcher.match)
@@ -512,6 +515,10 @@ static const char  rules_text[] = SET(
     "\"pointers\":[\"/parts/*/title\",\"/skills\",\"/a~1b\"],"
     "\"pattern\":\"lorem\",\"reason\":\"r\","
     "\"examples\":{\"match\":[\"lorem\"],\"no_match\":[\"x\"]}},"
+    "{\"id\":\"lines\",\"article\":16,\"article_title\":\"N\","
+    "\"effect\":\"flag\",\"routes\":[\"POST /v1/lines\"],"
+    "\"pointers\":[\"/title\"],\"pattern\":\"(?m)^fee$\",\"reason\":\"r\","
+    "\"examples\":{\"match\":[\"fee\"],\"no_match\":[\"a fee\"]}},"
     "{\"id\":\"guard\",\"article\":\"IX\",\"article_title\":\"N\","
     "\"effect\":\"deny\",\"routes\":[\"POST /v1/guarded\"],"
     "\"roles\":[\"learner\",\"guardian\"],\"pointers\":[\"/text\"],"
@@ -562,6 +569,16 @@ test_evaluation(void)
     evaluate(set, "POST /v1/jobs", "",
              "{\"title\":\"d\\u200be\\u00adposit\"}", &v);
     is_int(v.effect, NGX_HTTP_AZORA_DENY, "characters nobody sees");
+
+    /* a line break is a break, and is none */
+    evaluate(set, "POST /v1/jobs", "", "{\"title\":\"work\\ndeposit\"}", &v);
+    is_int(v.effect, NGX_HTTP_AZORA_DENY, "a word on a line of its own");
+    evaluate(set, "POST /v1/jobs", "", "{\"title\":\"fee\\r\\n of 9\"}", &v);
+    is_int(v.effect, NGX_HTTP_AZORA_FLAG, "a phrase broken over two lines");
+    is_str(&v.matches[0].excerpt, "fee of #", "and its excerpt");
+    evaluate(set, "POST /v1/lines", "", "{\"title\":\"an offer:\\nfee\"}",
+             &v);
+    is_int(v.effect, NGX_HTTP_AZORA_FLAG, "a line that is a sentence");
 
     evaluate(set, "POST /v1/other", "", "{\"title\":\"deposit\"}", &v);
     is_int(v.nmatches, 0, "another route");
