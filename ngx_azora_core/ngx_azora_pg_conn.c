@@ -453,6 +453,11 @@ ngx_azora_pg_conn_read(ngx_azora_pg_conn_t *conn)
 
     } while (ssl && SSL_pending(ssl) > 0);
 
+    if (conn->broken) {
+        ngx_azora_pg_conn_lost(conn, NULL);
+        return;
+    }
+
     /* what is left of an output that was too long for the socket */
 
     if (conn->connection->write->active
@@ -844,4 +849,10 @@ ngx_azora_pg_notice(void *data, const PGresult *res)
                   "azora: PostgreSQL says on the %s lane: %s %s",
                   conn->lane->name, state ? state : "",
                   message ? message : "");
+
+    /* the server's farewell: nothing may be sent while it leaves */
+
+    if (state && ngx_memcmp(state, "57P", 3) == 0) {
+        conn->broken = 1;
+    }
 }
