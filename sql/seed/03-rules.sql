@@ -148,8 +148,9 @@ VALUES
 
 ('work-for-children', 13, 'enacted', 'review',
  '{"POST /v1/jobs","POST /v1/contracts"}', '{/title,/description}',
- :'start' || '(?:(?!\b(?:no|not|never|against|end|stop|prevent\w*|report\w*|'
- || 'over|above|rescue\w*)\b|n[''’]t\b)[^.!?;\n]){0,300}?\b(?:'
+ '(?i)(?(DEFINE)(?<gap>(?!\b(?:no|not|never|against|end|stop|prevent\w*|'
+ || 'report\w*|over|above|rescue\w*)\b|n[''’]t\b)[^.!?;\n]))'
+ || '(?:\A|[.!?;\n])(?&gap){0,300}?\b(?:'
  || '(?:child|kid|under-?age) (?:workers?|labou?r(?:ers)?|employees|staff|'
  || 'helpers?)|(?:children|kids|minors|pupils) (?:can|may|could|are welcome to) '
  || '(?:apply|work|earn)|(?:hire|employ|recruit|need|want) (?:\w+ ){0,2}?'
