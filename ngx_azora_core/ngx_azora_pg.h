@@ -142,6 +142,7 @@ struct ngx_azora_pg_conn_s {
     ngx_connection_t             *connection;
     ngx_event_t                   timer;        /* of the state */
     ngx_uint_t                    attempts;     /* failed in a row */
+    ngx_uint_t                    turn;         /* which host comes first */
     ngx_msec_t                    opened;       /* when this one began */
 
     ngx_azora_pg_prepared_t      *prepared;     /* per statement */

@@ -76,7 +76,7 @@ ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
         return;
     }
 
-    attempt = conn->attempts;
+    attempt = conn->turn;
 
     if (conn->replica) {
         target = lane->replicas;
@@ -228,6 +228,9 @@ ngx_azora_pg_conn_failed(ngx_azora_pg_conn_t *conn, const char *reason)
     }
 
     ngx_azora_pg_conn_release(conn);
+
+    /* the next attempt begins with another host, and stays where it works */
+    conn->turn++;
 
     if (conn->replica) {
         conn->fallback = 1;

@@ -22,6 +22,7 @@ static ngx_uint_t ngx_azora_pg_batch_again(ngx_azora_pg_conn_t *conn,
     ngx_azora_op_t *op, const char *state);
 static ngx_uint_t ngx_azora_pg_stale(ngx_azora_pg_conn_t *conn,
     const ngx_azora_statement_t *statement, const char *state);
+static ngx_uint_t ngx_azora_pg_conflict(const char *state);
 static ngx_azora_op_status_e ngx_azora_pg_classify(ngx_azora_pg_conn_t *conn,
     const ngx_azora_statement_t *statement, const char *state,
     PGresult *res);
@@ -232,6 +233,15 @@ ngx_azora_pg_read_result(ngx_azora_pg_conn_t *conn, ngx_azora_pg_slot_t *slot,
         return;
     }
 
+    if (ngx_azora_pg_conflict(state) && op && !op->retried) {
+        /* a replica gives way to what it replays */
+        PQclear(res);
+        op->retried = 1;
+        op->alone = 1;
+        ngx_azora_pg_lane_again(conn->lane, op);
+        return;
+    }
+
     status = ngx_azora_pg_classify(conn, slot->statement, state, res);
 
     if (op == NULL) {
@@ -404,9 +414,8 @@ static ngx_uint_t
 ngx_azora_pg_batch_again(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op,
     const char *state)
 {
-    if (ngx_strcmp(state, "40001") == 0 || ngx_strcmp(state, "40P01") == 0
-        || ngx_strcmp(state, "25P02") == 0)
-    {
+    if (ngx_azora_pg_conflict(state)) {
+
         if (op->retried) {
             return 0;
         }
@@ -457,6 +466,15 @@ ngx_azora_pg_stale(ngx_azora_pg_conn_t *conn,
     conn->prepared[statement->index].ready = 0;
 
     return 1;
+}
+
+
+static ngx_uint_t
+ngx_azora_pg_conflict(const char *state)
+{
+    return ngx_strcmp(state, "40001") == 0
+           || ngx_strcmp(state, "40P01") == 0
+           || ngx_strcmp(state, "25P02") == 0;
 }
 
 
