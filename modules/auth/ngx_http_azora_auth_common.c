@@ -12,6 +12,7 @@
 #define NGX_HTTP_AZORA_AUTH_LIST_MAX   (4 * 1024 * 1024)  /* bytes */
 #define NGX_HTTP_AZORA_AUTH_WORD_MIN   4
 #define NGX_HTTP_AZORA_AUTH_LINE_MAX   64
+#define NGX_HTTP_AZORA_AUTH_REST_MIN   6    /* letters and digits */
 
 
 static ngx_int_t ngx_http_azora_auth_common_read(ngx_conf_t *cf,
@@ -22,6 +23,9 @@ static ngx_uint_t ngx_http_azora_auth_common_has(
     const ngx_http_azora_auth_common_t *common, const u_char *text,
     size_t len);
 static ngx_uint_t ngx_http_azora_auth_pattern(const u_char *s, size_t len);
+static ngx_uint_t ngx_http_azora_auth_is_letter(u_char c);
+static size_t ngx_http_azora_auth_without_words(u_char *s, size_t len,
+    const ngx_str_t *words);
 static size_t ngx_http_azora_auth_without(u_char *s, size_t len,
     const u_char *word, size_t n);
 
@@ -191,8 +195,6 @@ const char *
 ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
     const ngx_str_t *password, const ngx_str_t *words, ngx_uint_t nwords)
 {
-    u_char      *p, *last, *start;
-    u_char       word[NGX_HTTP_AZORA_AUTH_LINE_MAX];
     u_char       low[NGX_HTTP_AZORA_AUTH_PASSWORD_MAX];
     size_t       len, base;
     ngx_uint_t   i;
@@ -224,33 +226,17 @@ ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
         goto done;
     }
 
-    /* without the person's own words enough must be left */
-
     len = ngx_http_azora_auth_without(low, len, (u_char *) "azora", 5);
 
     for (i = 0; i < nwords; i++) {
-
-        last = words[i].data + words[i].len;
-
-        for (p = words[i].data; p < last; p++) {
-            start = p;
-
-            while (p < last && (*p >= 0x80 || (*p >= '0' && *p <= '9')
-                                || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')))
-            {
-                p++;
-            }
-
-            if (p - start >= NGX_HTTP_AZORA_AUTH_WORD_MIN
-                && (size_t) (p - start) <= sizeof(word))
-            {
-                ngx_strlow(word, start, p - start);
-                len = ngx_http_azora_auth_without(low, len, word, p - start);
-            }
-        }
+        len = ngx_http_azora_auth_without_words(low, len, &words[i]);
     }
 
-    if (len < NGX_HTTP_AZORA_AUTH_WORD_MIN) {
+    for (base = 0, i = 0; i < len; i++) {
+        base += ngx_http_azora_auth_is_letter(low[i]);
+    }
+
+    if (base < NGX_HTTP_AZORA_AUTH_REST_MIN) {
         reason = "This password is little more than your own name or "
                  "address.";
     }
@@ -260,6 +246,44 @@ done:
     sodium_memzero(low, sizeof(low));
 
     return reason;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_auth_is_letter(u_char c)
+{
+    return c >= 0x80 || (c >= '0' && c <= '9')
+           || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+
+/* Cuts what an e-mail address or a name is made of. */
+
+static size_t
+ngx_http_azora_auth_without_words(u_char *s, size_t len,
+    const ngx_str_t *words)
+{
+    size_t   n;
+    u_char  *p, *last, *start;
+    u_char   word[NGX_HTTP_AZORA_AUTH_LINE_MAX];
+
+    last = words->data + words->len;
+
+    for (p = words->data; p < last; p++) {
+
+        for (start = p; p < last && ngx_http_azora_auth_is_letter(*p); p++) {
+            /* void */
+        }
+
+        n = p - start;
+
+        if (n >= NGX_HTTP_AZORA_AUTH_WORD_MIN && n <= sizeof(word)) {
+            ngx_strlow(word, start, n);
+            len = ngx_http_azora_auth_without(s, len, word, n);
+        }
+    }
+
+    return len;
 }
 
 
