@@ -1,0 +1,110 @@
+#!/usr/bin/perl
+
+# What `nginx -t` says of wrong directives: always which one and why.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use Azora::Process qw(slurp spew);
+use Azora::Test;
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $dir = tempdir(CLEANUP => 1);
+my $modules = join "\n", grep { /azora_(?:limit_)?module/ }
+                              split /\n/, Azora::Test::module_lines();
+my $zone = 'azora_limit_zone name=ip size=1m;';
+
+
+sub check {
+    my ($http) = @_;
+    my $log = "$dir/log";
+
+    unlink $log;
+    spew("$dir/nginx.conf", "$modules\n" . <<"CONF");
+pid $dir/pid;
+error_log $log info;
+events { }
+http {
+    access_log off;
+    client_body_temp_path $dir/body;
+    proxy_temp_path $dir/proxy;
+    fastcgi_temp_path $dir/fastcgi;
+    uwsgi_temp_path $dir/uwsgi;
+    scgi_temp_path $dir/scgi;
+    $http
+}
+CONF
+
+    my @command = (Azora::Test::nginx_binary(), '-t', '-p', "$dir/", '-e',
+                   $log, '-c', "$dir/nginx.conf");
+    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
+    my $status = Azora::Process::run_to_file("$dir/out", $dir, @command);
+
+    return ($status, slurp("$dir/out") . slurp($log));
+}
+
+
+my @wrong = (
+    ['azora_limit_zone name=ip;', qr/number of arguments/],
+    ['azora_limit_zone name=ip name=ip;', qr/needs size=/],
+    ['azora_limit_zone size=1m name=;', qr/needs name=/],
+    ['azora_limit_zone size=1m size=1m;', qr/needs name=/],
+    ['azora_limit_zone "name=a b" size=1m;', qr/needs name=/],
+    ['azora_limit_zone name=ip size=1k;', qr/needs size=, at least/],
+    ['azora_limit_zone name=ip size=x;', qr/needs size=/],
+    ['azora_limit_zone name=ip colour=red;', qr/"colour=red"/],
+    ["$zone $zone", qr/already there/],
+    ["$zone azora_limit zone=ip;", qr/needs rate=/],
+    ["$zone azora_limit rate=1r/s;", qr/needs zone=/],
+    ["$zone azora_limit zone=ip rate=0r/s;", qr/needs rate=/],
+    ["$zone azora_limit zone=ip rate=100;", qr/needs rate=/],
+    ["$zone azora_limit zone=ip rate=-1r/s;", qr/needs rate=/],
+    ["$zone azora_limit zone=ip rate=1r/y;", qr/needs rate=/],
+    ["$zone azora_limit zone=ip rate=r/s;", qr/needs rate=/],
+    ["$zone azora_limit zone=ip rate=9999999r/s;", qr/needs rate=/],
+    ["$zone azora_limit zone=ip rate=1r/s burst=0;", qr/"burst=0" must be/],
+    ["$zone azora_limit zone=ip rate=1r/d burst=1000000;", qr/takes too long/],
+    ["$zone azora_limit zone=ip rate=1r/s key=me;",
+     qr/"key=me" is neither address nor subject/],
+    ["$zone azora_limit zone=ip rate=1r/s key=;", qr/"key=" has no value/],
+    ["$zone azora_limit zone=ip rate=1r/s key=\$no_such;", qr/no_such/],
+    ["$zone azora_limit zone=ip rate=1r/s tier=free;",
+     qr/takes tier= with key=subject only/],
+    ["$zone azora_limit zone=ip rate=1r/s nodelay;", qr/"nodelay" is not kno/],
+    ["$zone azora_limit zone=ip rate=1r/s; azora_limit off;",
+     qr/has rules here already/],
+    ["$zone azora_limit off; azora_limit zone=ip rate=1r/s;",
+     qr/is "off" here already/],
+    ["$zone " . 'azora_limit zone=ip rate=1r/s; ' x 9, qr/too often/],
+    ['azora_limit zone=nowhere rate=1r/s;', qr/zero size .* "nowhere"/],
+    ['azora_limit_exempt nonsense;', qr/"nonsense"/],
+    ['azora_limit_log_level loud;', qr/"loud"/],
+);
+
+for my $case (@wrong) {
+    my ($lines, $expected) = @$case;
+    my ($status, $said) = check($lines);
+
+    ok $status != 0, "refused: $lines";
+    like $said, $expected, 'and the reason is given';
+}
+
+my ($status, $said) = check(<<"HTTP");
+$zone
+azora_limit_zone name=Person-2_x size=64k;
+azora_limit zone=ip rate=10r/s;
+azora_limit zone=Person-2_x key=subject rate=5000r/d burst=10 tier=free;
+azora_limit zone=Person-2_x key=subject rate=1000r/h;
+azora_limit zone=ip key="\$host\$uri" rate=100r/m dry_run;
+azora_limit_exempt 127.0.0.1 10.0.0.0/8 ::1 unix:;
+azora_limit_log_level info;
+server { location / { azora_limit off; } }
+HTTP
+
+is $status, 0, 'what is right is taken' or diag $said;
+
+done_testing;
