@@ -9,6 +9,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
+use Azora::Process qw(poll_until);
 use Azora::Test;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -178,6 +179,8 @@ subtest 'a reload and a dead worker forget nothing' => sub {
     $r = $azora->get('/hour', from($client));
     is $r->{headers}{ratelimit}, '"hour";r=89;t=396', 'ten and one are counted';
 
+    # the workers before the reload have to be gone
+    ok poll_until(20, sub { 2 == (() = $azora->worker_pids) }), 'two workers';
     $azora->kill_worker;
     $azora->wait_ready;
     $r = $azora->get('/hour', from($client));
