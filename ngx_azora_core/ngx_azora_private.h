@@ -241,6 +241,8 @@ void ngx_azora_field_bounds(const ngx_azora_field_t *field, int64_t *min,
 /* ngx_azora_call.c */
 ngx_int_t ngx_azora_call_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_call_handler(ngx_http_request_t *r);
+/* ngx_azora_result.c: the operation's answer becomes the response */
+void ngx_azora_result_handler(ngx_azora_op_t *op, void *data);
 /* fills ctx->fingerprint, once, before any parameter is replaced */
 ngx_int_t ngx_azora_call_fingerprint(ngx_azora_ctx_t *ctx);
 
@@ -257,6 +259,9 @@ size_t ngx_azora_utf8_length(const u_char *s, const u_char *last);
 /* the first header of that name; NGX_DECLINED: none */
 ngx_int_t ngx_azora_request_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
+/* copies JSON without the white space between its tokens */
+ngx_int_t ngx_azora_json_compact(ngx_pool_t *pool, ngx_str_t *dst,
+    const ngx_str_t *src);
 /* copies with a NUL behind; a value without data stays without */
 ngx_int_t ngx_azora_copy(ngx_pool_t *pool, ngx_str_t *dst,
     const ngx_str_t *src);

@@ -87,6 +87,55 @@ ngx_azora_copy(ngx_pool_t *pool, ngx_str_t *dst, const ngx_str_t *src)
 }
 
 
+/*
+ * PostgreSQL writes JSON with blanks; on a metered line each of them costs, so
+ * the body is copied without any that stand outside strings.
+ */
+
+ngx_int_t
+ngx_azora_json_compact(ngx_pool_t *pool, ngx_str_t *dst,
+    const ngx_str_t *src)
+{
+    u_char  *p, *from, *last, *end;
+
+    p = ngx_pnalloc(pool, src->len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->data = p;
+    from = src->data;
+    last = src->data + src->len;
+
+    while (from < last) {
+
+        if (*from == '"') {
+            end = from + 1;
+
+            while (end < last && *end != '"') {
+                end += (*end == '\\') ? 2 : 1;
+            }
+
+            end = ngx_min(end + 1, last);
+            p = ngx_cpymem(p, from, end - from);
+            from = end;
+            continue;
+        }
+
+        if (*from != ' ' && *from != '\n' && *from != '\r' && *from != '\t') {
+            *p++ = *from;
+        }
+
+        from++;
+    }
+
+    *p = '\0';
+    dst->len = p - dst->data;
+
+    return NGX_OK;
+}
+
+
 ngx_uint_t
 ngx_azora_list_has(const ngx_str_t *list, const char *word, size_t len)
 {
