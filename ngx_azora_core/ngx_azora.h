@@ -105,7 +105,9 @@ struct ngx_azora_field_s {
     int64_t                    min;     /* min == max == 0: the kind's own */
     int64_t                    max;
     const ngx_azora_field_t   *items;   /* LIST: fields of each object; NULL:
-                                           a list of strings */
+                                           a list of strings; in replies also
+                                           one field named "": a list of its
+                                           kind, and OBJECT: its fields */
     const char                *values;  /* ENUM: "draft|active|closed" */
     const char                *about;   /* one sentence for OpenAPI */
 };

@@ -63,7 +63,9 @@ ngx_azora_api_schema(const ngx_azora_field_t *field, ngx_uint_t reply)
         break;
 
     case NGX_AZORA_OBJECT:
-        schema = json_pack("{s:s}", "type", "object");
+        schema = (field->items && reply)
+                 ? ngx_azora_api_object(field->items, reply)
+                 : json_pack("{s:s}", "type", "object");
         break;
 
     default:
@@ -158,9 +160,15 @@ ngx_azora_api_list(const ngx_azora_field_t *field, ngx_uint_t reply)
     int      failed;
     json_t  *schema, *items;
 
-    items = field->items
-            ? ngx_azora_api_object(field->items, reply)
-            : json_pack("{s:s}", "type", "string");
+    if (field->items == NULL) {
+        items = json_pack("{s:s}", "type", "string");
+
+    } else if (field->items[0].name && field->items[0].name[0] == '\0') {
+        items = ngx_azora_api_schema(field->items, reply);
+
+    } else {
+        items = ngx_azora_api_object(field->items, reply);
+    }
 
     schema = json_pack("{s:s,s:o}", "type", "array", "items", items);
     if (schema == NULL) {

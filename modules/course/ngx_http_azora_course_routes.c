@@ -21,6 +21,14 @@ static const ngx_azora_field_t  ngx_http_azora_course_reward[] = {
 };
 
 
+static const ngx_azora_field_t  ngx_http_azora_course_earned[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "Its currency." },
+    { "amount", NGX_AZORA_AMOUNT, .about = "The learner's nine tenths." },
+    { "citadel_fund", NGX_AZORA_AMOUNT, .about = "The CitadelFund's part." },
+    NGX_AZORA_END
+};
+
+
 /* GET /v1/courses */
 
 static const ngx_azora_field_t  ngx_http_azora_course_list_fields[] = {
@@ -60,6 +68,7 @@ static const ngx_azora_field_t  ngx_http_azora_course_lesson_item[] = {
     { "number", NGX_AZORA_INTEGER, .about = "Its place in the course." },
     { "title", NGX_AZORA_TEXT, .about = "Its title." },
     { "minutes", NGX_AZORA_INTEGER, .about = "About how long it takes." },
+    { "bytes", NGX_AZORA_INTEGER, .about = "Size of its text." },
     NGX_AZORA_END
 };
 
@@ -67,6 +76,8 @@ static const ngx_azora_field_t  ngx_http_azora_course_quiz[] = {
     { "id", NGX_AZORA_UUID, .about = "The quiz." },
     { "title", NGX_AZORA_TEXT, .about = "Its title." },
     { "pass_percent", NGX_AZORA_INTEGER, .about = "The score that passes." },
+    { "minutes", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "Time for an attempt, where it is limited." },
     { "reward", NGX_AZORA_OBJECT, NGX_AZORA_NULLABLE,
       .items = ngx_http_azora_course_reward,
       .about = "What the first pass pays." },
@@ -115,12 +126,18 @@ static const ngx_azora_field_t  ngx_http_azora_course_enrol_returns[] = {
     NGX_AZORA_END
 };
 
+static const ngx_azora_field_t  ngx_http_azora_course_number[] = {
+    { "", NGX_AZORA_INTEGER, .about = "A lesson's place in the course." },
+    NGX_AZORA_END
+};
+
 static const ngx_azora_field_t  ngx_http_azora_course_enrolment_returns[] = {
     { "course", NGX_AZORA_SLUG, .about = "The course." },
     { "enrolled_at", NGX_AZORA_TIME, .about = "Since when." },
     { "progress", NGX_AZORA_OBJECT, .items = ngx_http_azora_course_progress,
       .about = "How far the learner is." },
-    { "lessons_done", NGX_AZORA_LIST, .about = "Numbers of those finished." },
+    { "lessons_done", NGX_AZORA_LIST, .items = ngx_http_azora_course_number,
+      .about = "Numbers of those finished." },
     NGX_AZORA_END
 };
 
@@ -173,21 +190,16 @@ static const ngx_azora_field_t  ngx_http_azora_course_question[] = {
     NGX_AZORA_END
 };
 
-static const ngx_azora_field_t  ngx_http_azora_course_start_returns[] = {
+static const ngx_azora_field_t  ngx_http_azora_course_attempt[] = {
     { "id", NGX_AZORA_UUID, .about = "The attempt." },
     { "quiz", NGX_AZORA_UUID, .about = "Its quiz." },
+    { "state", NGX_AZORA_ENUM, .values = "started|submitted",
+      .about = "Whether it was handed in." },
     { "questions", NGX_AZORA_LIST, .items = ngx_http_azora_course_question,
-      .about = "What is asked; never with the answers." },
+      .about = "What is asked; never with the key." },
     { "started_at", NGX_AZORA_TIME, .about = "When it began." },
-    NGX_AZORA_END
-};
-
-static const ngx_azora_field_t  ngx_http_azora_course_attempt_returns[] = {
-    { "id", NGX_AZORA_UUID, .about = "The attempt." },
-    { "quiz", NGX_AZORA_UUID, .about = "Its quiz." },
-    { "questions", NGX_AZORA_LIST, .items = ngx_http_azora_course_question,
-      .about = "What is asked; never with the answers." },
-    { "started_at", NGX_AZORA_TIME, .about = "When it began." },
+    { "expires_at", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
+      .about = "When it must be handed in, if the time is limited." },
     { "submitted_at", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
       .about = "When it was handed in." },
     { "score", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
@@ -210,7 +222,7 @@ static const ngx_azora_field_t  ngx_http_azora_course_submit_returns[] = {
     { "score", NGX_AZORA_INTEGER, .about = "Percent." },
     { "passed", NGX_AZORA_BOOLEAN, .about = "Whether it passed." },
     { "reward", NGX_AZORA_OBJECT, NGX_AZORA_NULLABLE,
-      .items = ngx_http_azora_course_reward,
+      .items = ngx_http_azora_course_earned,
       .about = "On the way to the wallet, for the first pass only." },
     NGX_AZORA_END
 };
@@ -264,13 +276,13 @@ const ngx_azora_row_t  ngx_http_azora_course_rows[] = {
     { NGX_HTTP_POST, "/v1/quizzes/{id}/attempts",
       NGX_AZORA_USER|NGX_AZORA_KEY, "course:study",
       .fields = ngx_http_azora_course_quiz_fields,
-      .returns = ngx_http_azora_course_start_returns,
+      .returns = ngx_http_azora_course_attempt,
       .function = "learning.start_attempt",
       .summary = "Begin an attempt at a quiz" },
 
     { NGX_HTTP_GET, "/v1/attempts/{id}", NGX_AZORA_USER, "course:read",
       .fields = ngx_http_azora_course_attempt_fields,
-      .returns = ngx_http_azora_course_attempt_returns,
+      .returns = ngx_http_azora_course_attempt,
       .function = "learning.get_attempt",
       .summary = "Show one's own attempt" },
 

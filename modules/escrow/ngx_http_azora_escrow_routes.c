@@ -37,13 +37,23 @@ static const ngx_azora_field_t  ngx_http_azora_escrow_job[] = {
     NGX_AZORA_END
 };
 
+static const ngx_azora_field_t  ngx_http_azora_escrow_listed[] = {
+    { "id", NGX_AZORA_UUID, .about = "The job." },
+    { "title", NGX_AZORA_TEXT, .about = "What is to be done, in a line." },
+    { "currency", NGX_AZORA_CURRENCY, .about = "What it is paid in." },
+    { "budget", NGX_AZORA_AMOUNT, .about = "What it pays." },
+    { "skills", NGX_AZORA_LIST, .about = "Skills it asks for." },
+    { "created_at", NGX_AZORA_TIME, .about = "Since when." },
+    NGX_AZORA_END
+};
+
 static const ngx_azora_field_t  ngx_http_azora_escrow_list_fields[] = {
     NGX_AZORA_PAGE,
     NGX_AZORA_END
 };
 
 static const ngx_azora_field_t  ngx_http_azora_escrow_jobs[] = {
-    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_escrow_job,
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_escrow_listed,
       .about = "Open jobs, newest first." },
     { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
       .about = "Cursor of the next page." },
@@ -71,6 +81,7 @@ static const ngx_azora_field_t  ngx_http_azora_escrow_application[] = {
     { "id", NGX_AZORA_UUID, .about = "The application." },
     { "job", NGX_AZORA_UUID, .about = "The job." },
     { "applicant", NGX_AZORA_UUID, .about = "Who applied." },
+    { "state", NGX_AZORA_TEXT, .about = "What became of it." },
     { "message", NGX_AZORA_TEXT, .about = "What they say." },
     { "created_at", NGX_AZORA_TIME, .about = "When they applied." },
     NGX_AZORA_END
@@ -118,23 +129,31 @@ static const ngx_azora_field_t  ngx_http_azora_escrow_offer_fields[] = {
 
 static const ngx_azora_field_t  ngx_http_azora_escrow_milestone[] = {
     { "id", NGX_AZORA_UUID, .about = "The milestone." },
+    { "number", NGX_AZORA_INTEGER, .about = "Its place in the contract." },
     { "title", NGX_AZORA_TEXT, .about = "What is delivered." },
     { "amount", NGX_AZORA_AMOUNT, .about = "What it pays." },
     { "state", NGX_AZORA_TEXT, .about = "Where it stands." },
+    { "review_until", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
+      .about = "Until when the employer may review a delivery." },
     NGX_AZORA_END
 };
 
 static const ngx_azora_field_t  ngx_http_azora_escrow_contract[] = {
     { "id", NGX_AZORA_UUID, .about = "The contract." },
-    { "state", NGX_AZORA_TEXT, .about = "Where it stands." },
+    { "state", NGX_AZORA_ENUM,
+      .values = "draft|agreed|active|completed|cancelled",
+      .about = "Where it stands." },
+    { "title", NGX_AZORA_TEXT, .about = "What it is about." },
     { "employer", NGX_AZORA_UUID, .about = "Who pays." },
     { "freelancer", NGX_AZORA_UUID, .about = "Who does the work." },
-    { "title", NGX_AZORA_TEXT, .about = "What it is about." },
+    { "job", NGX_AZORA_UUID, NGX_AZORA_NULLABLE,
+      .about = "The job it came from." },
     { "currency", NGX_AZORA_CURRENCY, .about = "What it is paid in." },
     { "fee_bps", NGX_AZORA_INTEGER,
       .about = "The marketplace's part in 1/10000, fixed when agreed." },
     { "milestones", NGX_AZORA_LIST, .items = ngx_http_azora_escrow_milestone,
       .about = "Its parts in order." },
+    { "created_at", NGX_AZORA_TIME, .about = "When it was offered." },
     NGX_AZORA_END
 };
 

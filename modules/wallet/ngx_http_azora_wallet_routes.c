@@ -45,6 +45,18 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_returns[] = {
     NGX_AZORA_END
 };
 
+static const ngx_azora_field_t  ngx_http_azora_wallet_shown[] = {
+    { "id", NGX_AZORA_UUID, .about = "The transfer." },
+    { "kind", NGX_AZORA_TEXT, .about = "What moved the money." },
+    { "currency", NGX_AZORA_CURRENCY, .about = "Its currency." },
+    { "amount", NGX_AZORA_AMOUNT, .about = "How much, in major units." },
+    { "from", NGX_AZORA_TEXT, .about = "Whose money it was." },
+    { "to", NGX_AZORA_TEXT, .about = "Who received it." },
+    { "memo", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "The note." },
+    { "created_at", NGX_AZORA_TIME, .about = "When it was booked." },
+    NGX_AZORA_END
+};
+
 static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_id_fields[] = {
     { "id", NGX_AZORA_UUID, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
       .about = "The transfer." },
@@ -115,7 +127,7 @@ const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
 
     { NGX_HTTP_GET, "/v1/transfers/{id}", NGX_AZORA_USER, "wallet:read",
       .fields = ngx_http_azora_wallet_transfer_id_fields,
-      .returns = ngx_http_azora_wallet_transfer_returns,
+      .returns = ngx_http_azora_wallet_shown,
       .function = "ledger.get_transfer",
       .summary = "Show a transfer one sent or received" },
 
