@@ -6,10 +6,6 @@
  * grammar, UTF-8, depth, the number of values, numbers that survive.  So a
  * hostile text costs one scan and no allocation, and every refusal has a
  * sentence of ours and an offset.  The library is left to find duplicate names.
- *
- * Numbers: integers of 64 bits; others of at most 15 significant digits, all
- * of which a double gives back, and an exponent within +-280.  Others are
- * refused because they would come out changed.
  */
 
 
@@ -17,18 +13,7 @@
 
 
 /* names count too; a body of 256k of "0," would make 128k allocations */
-#define NGX_AZORA_JSON_VALUES_MAX    8192
-#define NGX_AZORA_JSON_EXPONENT_MAX  280
-
-
-typedef struct {
-    const u_char  *pos;
-    const u_char  *last;
-    const char    *reason;
-    ngx_uint_t     values;
-    ngx_uint_t     depth;
-    uint32_t       objects;     /* bit n: the container at depth n + 1 is one */
-} ngx_azora_json_scan_t;
+#define NGX_AZORA_JSON_VALUES_MAX  8192
 
 
 #if (NGX_AZORA_JSON_DEPTH_MAX > 32)
@@ -48,21 +33,13 @@ static ngx_int_t ngx_azora_json_string(ngx_azora_json_scan_t *s);
 static ngx_int_t ngx_azora_json_escape(ngx_azora_json_scan_t *s);
 static ngx_int_t ngx_azora_json_unicode(ngx_azora_json_scan_t *s,
     ngx_uint_t *code);
-static ngx_int_t ngx_azora_json_number(ngx_azora_json_scan_t *s);
-static ngx_int_t ngx_azora_json_real(ngx_azora_json_scan_t *s,
-    ngx_uint_t digits);
 static ngx_int_t ngx_azora_json_word(ngx_azora_json_scan_t *s,
     const char *word, size_t len);
 static void ngx_azora_json_space(ngx_azora_json_scan_t *s);
-static ngx_int_t ngx_azora_json_fail(ngx_azora_json_scan_t *s,
-    const char *reason);
 static size_t ngx_azora_json_name_start(const u_char *data, size_t end);
 
 
 const char  ngx_azora_json_duplicate[] = "a name appears twice in one object";
-
-
-#define ngx_azora_is_digit(c)  ((c) >= '0' && (c) <= '9')
 
 
 json_t *
@@ -461,131 +438,6 @@ ngx_azora_json_unicode(ngx_azora_json_scan_t *s, ngx_uint_t *code)
 
 
 static ngx_int_t
-ngx_azora_json_number(ngx_azora_json_scan_t *s)
-{
-    uint64_t       n, max;
-    ngx_uint_t     digits, overflow;
-    const u_char  *start;
-
-    start = s->pos;
-    max = INT64_MAX;
-
-    if (*s->pos == '-') {
-        s->pos++;
-        max++;
-    }
-
-    if (s->pos == s->last || !ngx_azora_is_digit(*s->pos)) {
-        return ngx_azora_json_fail(s, "a digit is expected here");
-    }
-
-    n = 0;
-    digits = 0;
-    overflow = 0;
-
-    if (*s->pos == '0') {
-        s->pos++;
-
-        if (s->pos < s->last && ngx_azora_is_digit(*s->pos)) {
-            return ngx_azora_json_fail(s, "a number starts with 0");
-        }
-
-    } else {
-        for ( /* void */ ; s->pos < s->last && ngx_azora_is_digit(*s->pos);
-             s->pos++)
-        {
-            if (++digits > 19) {
-                overflow = 1;
-                continue;
-            }
-
-            n = n * 10 + (*s->pos - '0');
-        }
-    }
-
-    if (s->pos < s->last
-        && (*s->pos == '.' || *s->pos == 'e' || *s->pos == 'E'))
-    {
-        return ngx_azora_json_real(s, digits);
-    }
-
-    if (overflow || n > max) {
-        s->pos = start;
-        return ngx_azora_json_fail(s, "an integer does not fit 64 bits");
-    }
-
-    return NGX_OK;
-}
-
-
-/* digits: significant ones before the point */
-
-static ngx_int_t
-ngx_azora_json_real(ngx_azora_json_scan_t *s, ngx_uint_t digits)
-{
-    ngx_uint_t  exponent, places;
-
-    places = 0;
-
-    if (*s->pos == '.') {
-        s->pos++;
-
-        if (s->pos == s->last || !ngx_azora_is_digit(*s->pos)) {
-            return ngx_azora_json_fail(s, "a digit is expected here");
-        }
-
-        for ( /* void */ ; s->pos < s->last && ngx_azora_is_digit(*s->pos);
-             s->pos++)
-        {
-            places++;
-
-            if (digits > 0 || *s->pos != '0') {
-                digits++;
-            }
-        }
-    }
-
-    if (digits > NGX_AZORA_JSON_DIGITS_MAX) {
-        return ngx_azora_json_fail(s, "a number has more than 15 significant "
-                                      "digits, and would be changed");
-    }
-
-    if (places > NGX_AZORA_JSON_EXPONENT_MAX) {
-        return ngx_azora_json_fail(s, "a number is too large or too small");
-    }
-
-    if (s->pos == s->last || (*s->pos != 'e' && *s->pos != 'E')) {
-        return NGX_OK;
-    }
-
-    s->pos++;
-
-    if (s->pos < s->last && (*s->pos == '+' || *s->pos == '-')) {
-        s->pos++;
-    }
-
-    if (s->pos == s->last || !ngx_azora_is_digit(*s->pos)) {
-        return ngx_azora_json_fail(s, "a digit is expected here");
-    }
-
-    exponent = 0;
-
-    for ( /* void */ ; s->pos < s->last && ngx_azora_is_digit(*s->pos);
-         s->pos++)
-    {
-        exponent = exponent * 10 + (*s->pos - '0');
-
-        if (exponent > NGX_AZORA_JSON_EXPONENT_MAX - places) {
-            return ngx_azora_json_fail(s, "a number is too large or too "
-                                          "small");
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_azora_json_word(ngx_azora_json_scan_t *s, const char *word, size_t len)
 {
     if ((size_t) (s->last - s->pos) < len
@@ -612,7 +464,7 @@ ngx_azora_json_space(ngx_azora_json_scan_t *s)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_azora_json_fail(ngx_azora_json_scan_t *s, const char *reason)
 {
     s->reason = reason;
