@@ -212,16 +212,21 @@ ngx_azora_generation_confirm(void)
 void
 ngx_azora_generation_withdraw(void)
 {
+    ngx_msec_t        lease;
     ngx_azora_shm_t  *shm;
 
     shm = ngx_azora_shm();
+    lease = ngx_azora_listen_lease;
 
-    if (shm == NULL || ngx_azora_listen_lease == 0) {
+    if (shm == NULL || lease == 0) {
         return;
     }
 
     ngx_azora_listen_lease = 0;
-    shm->listening = 0;
+
+    /* another worker 0 may have confirmed since: a reload has two of them */
+
+    (void) ngx_atomic_cmp_set(&shm->listening, lease, 0);
 }
 
 
