@@ -17,7 +17,8 @@ RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT CASE
-        WHEN cursor ~ '^[A-Za-z0-9_-]{1,512}$' AND length(cursor) % 4 <> 1
+        WHEN cursor ~ '^[A-Za-z0-9_-]+$' AND length(cursor) <= 512
+             AND length(cursor) % 4 <> 1
         THEN encode(decode(rpad(translate(cursor, '-_', '+/'),
                                 (length(cursor) + 3) / 4 * 4, '='),
                            'base64'),
