@@ -1,0 +1,244 @@
+# The OpenAPI document and the page: valid to independent linters, and true:
+# what they say is compared with what the server does.
+
+use strict;
+use warnings;
+
+use Digest::SHA qw(sha256_base64);
+use Test::More;
+
+use Azora::HTTP;
+use Azora::Process qw(spew);
+use Azora::Test;
+
+my $azora = Azora::Test->start;
+my $answer = $azora->get('/openapi.json');
+my $document = $answer->{json};
+
+
+# Every operation as {method, path, url, operation}; the url has the path's
+# parameters filled in with values of the right form.
+sub operations {
+    my @list;
+
+    for my $path (sort keys %{ $document->{paths} }) {
+        for my $method (sort keys %{ $document->{paths}{$path} }) {
+            my $operation = $document->{paths}{$path}{$method};
+            my $url = $path;
+
+            for my $p (@{ $operation->{parameters} || [] }) {
+                next if !$p->{in} || $p->{in} ne 'path';
+                my $example = $p->{schema}{examples}
+                    ? $p->{schema}{examples}[0] : 1;
+                $url =~ s/\{\Q$p->{name}\E\}/$example/;
+            }
+
+            push @list, { method => uc $method, path => $path, url => $url,
+                          operation => $operation };
+        }
+    }
+    return @list;
+}
+
+
+sub schema_of_body {
+    my ($operation) = @_;
+    my ($content) = values %{ $operation->{requestBody}{content} || {} };
+    return $content->{schema};
+}
+
+
+subtest 'the document is served' => sub {
+    is $answer->{status}, 200, 'it is there';
+    is $answer->{headers}{'content-type'}, 'application/json', 'as JSON';
+    is $document->{openapi}, '3.1.0', 'OpenAPI 3.1';
+
+    my $etag = $answer->{headers}{etag};
+    like $etag, qr/\A"[0-9a-f]{16}"\z/, 'with an entity tag';
+
+    my $again = $azora->get('/openapi.json',
+                            headers => { 'If-None-Match' => $etag });
+    is $again->{status}, 304, 'which saves sending it again';
+    is $again->{body}, '', 'without a body';
+
+    $azora->reload;
+    is $azora->get('/openapi.json')->{headers}{etag}, $etag,
+        'the same rows have the same tag';
+};
+
+subtest 'linters find nothing' => sub {
+    my $tools = `$Azora::Test::ROOT/t/npm/install`;
+    plan skip_all => 'npm or its registry is missing' if $? >> 8 == 3;
+    chomp $tools;
+    is $?, 0, 'they are installed' or return;
+
+    my $dir = $azora->{dir};
+    spew("$dir/openapi.json", $answer->{body});
+    spew("$dir/spectral.yaml", qq{extends: ["spectral:oas"]\n});
+    local $ENV{REDOCLY_TELEMETRY} = 'off';
+    local $ENV{CI} = 1;
+
+    my $said = `cd $dir && $tools/node_modules/.bin/redocly lint \\
+                --extends=recommended --format=json openapi.json 2>/dev/null`;
+    is $?, 0, 'redocly is content';
+    my ($json) = $said =~ /(\{.*\})/s;
+    my $totals = eval { $Azora::HTTP::JSON->decode($json)->{totals} } || {};
+    is_deeply [@$totals{qw(errors warnings)}], [0, 0],
+        'no error and no warning of its recommended rules' or diag($said);
+
+    $said = `cd $dir && $tools/node_modules/.bin/spectral lint \\
+             -r spectral.yaml -F hint --format json openapi.json 2>/dev/null`;
+    is $?, 0, 'spectral is content';
+    my ($found) = $said =~ /(\[.*\])/s;
+    is_deeply eval { $Azora::HTTP::JSON->decode($found) }, [],
+        'not even a hint of its rules' or diag($said);
+};
+
+subtest 'operations have names of their own' => sub {
+    my %ids;
+    $ids{ $_->{operation}{operationId} }++ for operations();
+
+    cmp_ok scalar keys %ids, '>', 20, 'there are many';
+    is_deeply [grep { $ids{$_} > 1 } keys %ids], [], 'each once';
+};
+
+subtest 'every operation exists, guarded as it says' => sub {
+    for my $o (operations()) {
+        my $name = "$o->{method} $o->{path}";
+        my %request = $o->{method} eq 'GET' ? () : (json => {});
+        my $r = $azora->request($o->{method}, $o->{url}, %request);
+
+        if (@{ $o->{operation}{security} }) {
+            is $r->{status}, 401, "$name asks for a token";
+
+        } else {
+            ok $r->{status} != 401 && $r->{status} != 403
+                && $r->{status} != 405, "$name does not"
+                or diag($r->{status}, $r->{body});
+        }
+
+        my $documented = $o->{operation}{responses}{ $r->{status} };
+        ok $documented, "$name: status $r->{status} is documented";
+    }
+};
+
+subtest 'what it calls required is' => sub {
+    my $person = $azora->user('amina', roles => [qw(learner teacher guardian
+        employer arbiter auditor admin)]);
+
+    for my $o (operations()) {
+        my $schema = schema_of_body($o->{operation}) or next;
+        my @required = @{ $schema->{required} || [] } or next;
+        my $name = "$o->{method} $o->{path}";
+
+        my $r = $azora->request($o->{method}, $o->{url}, json => {},
+                                token => $person->{token},
+                                key => "openapi-$name" =~ tr{ /{}}{-}r);
+        is $r->{status}, 422, "$name refuses {}" or diag($r->{body});
+        is_deeply [sort map { $_->{pointer} } @{ $r->{json}{errors} || [] }],
+            [sort map { "/$_" } @required], "$name names the required fields";
+
+        $r = $azora->request($o->{method}, $o->{url},
+                             json => { map({ $_ => undef } @required),
+                                       no_such_field => 1 },
+                             token => $person->{token}, key => 'another');
+        ok scalar(grep { $_->{pointer} eq '/no_such_field' }
+                  @{ $r->{json}{errors} || [] }),
+            "$name takes no others" or diag($r->{body});
+    }
+};
+
+subtest 'answers have the documented shape' => sub {
+    my $person = $azora->user('binta');
+    my %urls = ('/v1/courses' => undef, '/v1/me' => undef,
+                '/v1/wallets/{currency}' => '/v1/wallets/AZR',
+                '/v1/wallets/{currency}/statement'
+                    => '/v1/wallets/AZR/statement',
+                '/v1/ledger/trial-balance' => undef, '/v1/jobs' => undef,
+                '/v1/constitution' => undef);
+
+    my $courses = $azora->get('/v1/courses')->{json}{items};
+    $urls{'/v1/courses/{slug}'} = "/v1/courses/$courses->[0]{slug}";
+    $urls{'/v1/courses/{slug}/lessons/{number}'} =
+        "/v1/courses/$courses->[0]{slug}/lessons/1";
+
+    for my $path (sort keys %urls) {
+        my $operation = $document->{paths}{$path}{get};
+        ok $operation, "GET $path is documented" or next;
+
+        my $r = $azora->get($urls{$path} || $path, token => $person->{token});
+        is $r->{status}, 200, "GET $path answers";
+
+        my @wrong = mismatches($r->{json}, $operation->{responses}{200}
+            {content}{'application/json'}{schema}, '');
+        is_deeply \@wrong, [], "GET $path: the answer fits its schema";
+    }
+};
+
+subtest 'the page' => sub {
+    my $r = $azora->get('/docs');
+    my $html = $r->{body};
+
+    is $r->{status}, 200, 'is there';
+    like $r->{headers}{'content-type'}, qr{\Atext/html}, 'as HTML';
+    cmp_ok length $html, '<', 60_000, 'and small';
+    unlike $html, qr/<script|javascript:|\son\w+=/i, 'without a script';
+    unlike $html, qr{(?:src|href)="?(?:https?:)?//}i, 'or anything elsewhere';
+
+    my ($style) = $html =~ m{<style>(.*?)</style>}s;
+    my $hash = sha256_base64($style);
+    $hash .= '=' while length($hash) % 4;
+    my $policy = $r->{headers}{'content-security-policy'};
+    like $policy, qr/default-src 'none'/, 'its policy forbids everything';
+    like $policy, qr/style-src 'sha256-\Q$hash\E'/, 'but its own style';
+
+    for my $o (operations()) {
+        ok $html =~ m{<b>$o->{method}</b><code>\Q$o->{path}\E</code>},
+            "it shows $o->{method} $o->{path}";
+    }
+
+    is $azora->get('/docs', headers => {
+        'If-None-Match' => $r->{headers}{etag} })->{status}, 304,
+        'and need not be sent twice';
+};
+
+
+# Where a value does not fit the part of JSON Schema that we write.
+sub mismatches {
+    my ($value, $schema, $at) = @_;
+
+    if (my $ref = $schema->{'$ref'}) {
+        my $target = $document;
+        $target = $target->{$_} for grep { length } split m{/},
+            $ref =~ s/\A#//r;
+        return mismatches($value, $target, $at);
+    }
+
+    my @types = ref $schema->{type} ? @{ $schema->{type} }
+                                    : $schema->{type} // ();
+    my $is = !defined $value ? 'null'
+        : ref $value eq 'HASH' ? 'object'
+        : ref $value eq 'ARRAY' ? 'array'
+        : ref $value ? 'boolean'
+        : $Azora::HTTP::JSON->encode($value) =~ /\A"/ ? 'string' : 'integer';
+
+    return "$at is $is, not @types" if @types && !grep { $_ eq $is } @types;
+
+    if ($is eq 'array') {
+        return map { mismatches($value->[$_], $schema->{items}, "$at/$_") }
+               0 .. $#$value;
+    }
+
+    if ($is eq 'object' && $schema->{properties}) {
+        my $known = $schema->{properties};
+        return (map({ exists $value->{$_} ? () : "$at/$_ is missing" }
+                    @{ $schema->{required} || [] }),
+                map({ $known->{$_}
+                      ? mismatches($value->{$_}, $known->{$_}, "$at/$_")
+                      : "$at/$_ is not documented" } sort keys %$value));
+    }
+
+    return ();
+}
+
+done_testing;
