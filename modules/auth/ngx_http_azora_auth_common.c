@@ -196,7 +196,7 @@ ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
     const ngx_str_t *password, const ngx_str_t *words, ngx_uint_t nwords)
 {
     u_char       low[NGX_HTTP_AZORA_AUTH_PASSWORD_MAX];
-    size_t       len, base;
+    size_t       len, base, rest;
     ngx_uint_t   i;
     const char  *reason;
 
@@ -226,17 +226,17 @@ ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
         goto done;
     }
 
-    len = ngx_http_azora_auth_without(low, len, (u_char *) "azora", 5);
+    rest = ngx_http_azora_auth_without(low, len, (u_char *) "azora", 5);
 
     for (i = 0; i < nwords; i++) {
-        len = ngx_http_azora_auth_without_words(low, len, &words[i]);
+        rest = ngx_http_azora_auth_without_words(low, rest, &words[i]);
     }
 
-    for (base = 0, i = 0; i < len; i++) {
+    for (base = 0, i = 0; i < rest; i++) {
         base += ngx_http_azora_auth_is_letter(low[i]);
     }
 
-    if (base < NGX_HTTP_AZORA_AUTH_REST_MIN) {
+    if (rest < len && base < NGX_HTTP_AZORA_AUTH_REST_MIN) {
         reason = "This password is little more than your own name or "
                  "address.";
     }

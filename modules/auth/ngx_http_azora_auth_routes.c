@@ -47,7 +47,7 @@ static const ngx_azora_field_t  ngx_http_azora_auth_register_fields[] = {
     { "password", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 8,
       NGX_HTTP_AZORA_AUTH_PASSWORD_MAX, NULL, NULL,
       "8 to 1,024 bytes of any characters; common ones are refused." },
-    { "name", NGX_AZORA_TEXT, 0, 1, 100, NULL, NULL,
+    { "name", NGX_AZORA_TEXT, NGX_AZORA_REQUIRED, 1, 100, NULL, NULL,
       "How others see you." },
     NGX_AZORA_END
 };
@@ -78,7 +78,7 @@ static const ngx_azora_field_t  ngx_http_azora_auth_account_returns[] = {
       "The account." },
     { "email", NGX_AZORA_EMAIL, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "Its address." },
-    { "name", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, 0, 0, NULL, NULL,
+    { "name", NGX_AZORA_TEXT, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "How others see it." },
     { "roles", NGX_AZORA_LIST, 0, 0, 0, NULL, NULL, "What it is here." },
     { "created_at", NGX_AZORA_TIME, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
@@ -126,7 +126,6 @@ ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx)
 {
     ngx_str_t                         words[2];
-    ngx_uint_t                        nwords;
     const char                       *reason;
     ngx_azora_value_t                *email, *password, *name;
     ngx_http_azora_auth_ctx_t        *actx;
@@ -159,19 +158,15 @@ ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
     password = ngx_azora_value(ctx, "password");
     name = ngx_azora_value(ctx, "name");
 
-    if (email == NULL || password == NULL) {
+    if (email == NULL || password == NULL || name == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     words[0] = email->text;
-    nwords = 1;
-
-    if (name != NULL) {
-        words[nwords++] = name->text;
-    }
+    words[1] = name->text;
 
     reason = ngx_http_azora_auth_common_check(&conf->common, &password->text,
-                                              words, nwords);
+                                              words, 2);
     if (reason != NULL) {
         ngx_azora_problem_error(r, "/password", "%s", reason);
         return ngx_azora_problem(r, 422, "common-password", "%s", reason);
