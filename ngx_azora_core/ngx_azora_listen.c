@@ -122,20 +122,24 @@ ngx_azora_listening(void)
 }
 
 
-ngx_uint_t
+uint64_t
 ngx_azora_generation_store(const ngx_str_t *name, uint64_t value)
 {
+    uint64_t       old;
     ngx_atomic_t  *place;
 
     place = ngx_azora_generation_place(name);
-
-    if (place == NULL || (uint64_t) *place == value) {
-        return 0;
+    if (place == NULL) {
+        return value;
     }
 
-    *place = (ngx_atomic_uint_t) value;
+    old = (uint64_t) *place;
 
-    return 1;
+    if (old != value) {
+        *place = (ngx_atomic_uint_t) value;
+    }
+
+    return old;
 }
 
 

@@ -27,10 +27,10 @@
 
 /*
  * Stores what PostgreSQL said.  Its word is final: a value may also fall,
- * when a backup was restored.  Returns whether the value moved; unknown names
- * are passed over.
+ * when a backup was restored.  Returns the value before, 0 when there was
+ * none; unknown names are passed over as if nothing had moved.
  */
-ngx_uint_t ngx_azora_generation_store(const ngx_str_t *name, uint64_t value);
+uint64_t ngx_azora_generation_store(const ngx_str_t *name, uint64_t value);
 
 /* What another node heard, of use only while nobody listens here. */
 void ngx_azora_generation_hint(const ngx_str_t *name, uint64_t value);

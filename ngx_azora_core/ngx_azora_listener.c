@@ -383,6 +383,7 @@ ngx_azora_listener_rows(ngx_azora_listener_t *l, PGresult *res)
 {
     int        i;
     off_t      value;
+    uint64_t   old;
     ngx_str_t  name;
 
     if (PQnfields(res) != 2) {
@@ -397,7 +398,15 @@ ngx_azora_listener_rows(ngx_azora_listener_t *l, PGresult *res)
         value = ngx_atoof((u_char *) PQgetvalue(res, i, 1),
                           PQgetlength(res, i, 1));
 
-        if (value > 0 && ngx_azora_generation_store(&name, value)) {
+        if (value <= 0) {
+            continue;
+        }
+
+        old = ngx_azora_generation_store(&name, value);
+
+        /* what is only new to a worker that has just begun is no news */
+
+        if (old != 0 && old != (uint64_t) value) {
             ngx_azora_redis_publish(&name, value);
         }
     }
@@ -439,7 +448,7 @@ ngx_azora_listener_notified(PGnotify *notify)
     if (ngx_azora_generation_parse((u_char *) notify->extra,
                                    ngx_strlen(notify->extra), &name, &value)
         == NGX_OK
-        && ngx_azora_generation_store(&name, value))
+        && ngx_azora_generation_store(&name, value) != value)
     {
         ngx_azora_redis_publish(&name, value);
     }
