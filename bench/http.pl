@@ -26,7 +26,7 @@ my $azora = Azora::Test->start(
 
         location = /bench/token {
             azora_auth required;
-            azora_limit zone=bench key=subject rate=1000000000r/m;
+            azora_limit zone=bench key=subject rate=1000000r/s;
             azora_status livez;
         }
     },
