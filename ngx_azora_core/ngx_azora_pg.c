@@ -367,10 +367,13 @@ ngx_azora_pg_finish_later(ngx_azora_op_t *op, ngx_azora_op_status_e status,
 static void
 ngx_azora_pg_finished_handler(ngx_event_t *ev)
 {
-    ngx_queue_t     *q, last;
+    ngx_queue_t     *q;
     ngx_azora_op_t  *op;
 
-    /* what the handlers add is for the next turn */
+    /* what the handlers add is for the next turn; static, because newer
+       compilers see the address of a local variable leave the function */
+
+    static ngx_queue_t  last;
 
     ngx_queue_insert_tail(&ngx_azora_pg_finished, &last);
 

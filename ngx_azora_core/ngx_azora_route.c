@@ -261,6 +261,10 @@ ngx_azora_route_insert(ngx_conf_t *cf, ngx_azora_trie_t *node,
 
     slot = ngx_azora_route_slot(endpoint->row->method);
 
+    if (slot >= NGX_AZORA_METHODS) {
+        return NGX_ERROR;
+    }
+
     if (node->endpoints[slot] != NULL) {
         return ngx_azora_route_fail(cf, endpoint,
                                     "\"%s\" has a row of this method and path",
