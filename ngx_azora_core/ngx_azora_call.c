@@ -394,9 +394,17 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     literal->data = p;
 
     *p++ = '(';
-    p = ngx_cpymem(p, who->subject.data, who->subject.len);
+
+    if (who->subject.len) {
+        p = ngx_cpymem(p, who->subject.data, who->subject.len);
+    }
+
     *p++ = ',';
-    p = ngx_cpymem(p, who->session.data, who->session.len);
+
+    if (who->session.len) {
+        p = ngx_cpymem(p, who->session.data, who->session.len);
+    }
+
     *p++ = ',';
     p = ngx_azora_call_roles(p, &who->roles);
 
