@@ -318,15 +318,35 @@ ngx_azora_trace_random(void)
 }
 
 
+/* Sixteen hex digits; the eight of a half are made in one register. */
+
 static u_char *
 ngx_azora_trace_hex(u_char *dst, uint64_t n)
 {
-    int  shift;
+    ngx_uint_t  i;
+    uint64_t    x, letters;
 
-    static const u_char  hex[] = "0123456789abcdef";
+    for (i = 0; i < 2; i++) {
+        x = n >> 32;
+        n <<= 32;
 
-    for (shift = 60; shift >= 0; shift -= 4) {
-        *dst++ = hex[(n >> shift) & 0xf];
+        /* a nibble to each byte */
+        x = (x | x << 16) & 0x0000ffff0000ffffULL;
+        x = (x | x << 8) & 0x00ff00ff00ff00ffULL;
+        x = (x | x << 4) & 0x0f0f0f0f0f0f0f0fULL;
+
+        /* 1 in the bytes above nine, which are letters */
+        letters = ((x + 0x0606060606060606ULL) >> 4) & 0x0101010101010101ULL;
+        x += 0x3030303030303030ULL + letters * ('a' - '0' - 10);
+
+        *dst++ = (u_char) (x >> 56);
+        *dst++ = (u_char) (x >> 48);
+        *dst++ = (u_char) (x >> 40);
+        *dst++ = (u_char) (x >> 32);
+        *dst++ = (u_char) (x >> 24);
+        *dst++ = (u_char) (x >> 16);
+        *dst++ = (u_char) (x >> 8);
+        *dst++ = (u_char) x;
     }
 
     return dst;

@@ -6,12 +6,7 @@
  */
 
 
-#include "ngx_azora_private.h"
-
-
-#define NGX_AZORA_LOG_PATH_MAX      256
-#define NGX_AZORA_DATE_LEN          (sizeof("1970-01-01T00:00:00") - 1)
-#define NGX_AZORA_TIMESTAMP_LEN     (sizeof("1970-01-01T00:00:00.000Z") - 1)
+#include "ngx_azora_log.h"
 
 
 typedef enum {
@@ -40,17 +35,10 @@ static ngx_int_t ngx_azora_var_status_code(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_azora_var_duration(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_azora_var_timestamp(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_azora_var_address(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_azora_var_path(ngx_http_request_t *r,
+static ngx_int_t ngx_azora_var_log(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_azora_var_set(ngx_http_variable_value_t *v, const u_char *data,
     size_t len);
-static ngx_uint_t ngx_azora_var_status(const ngx_http_request_t *r);
-static void ngx_azora_var_ipv4(ngx_http_variable_value_t *v, u_char *p,
-    const u_char *address);
 
 
 static ngx_http_variable_t  ngx_azora_variables[] = {
@@ -99,13 +87,17 @@ static ngx_http_variable_t  ngx_azora_variables[] = {
     { ngx_string("azora_duration_ns"), NULL, ngx_azora_var_duration,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("azora_timestamp"), NULL, ngx_azora_var_timestamp,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("azora_timestamp"), NULL, ngx_azora_var_log,
+      NGX_AZORA_LOG_TIMESTAMP, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("azora_address"), NULL, ngx_azora_var_address,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("azora_address"), NULL, ngx_azora_var_log,
+      NGX_AZORA_LOG_ADDRESS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("azora_path"), NULL, ngx_azora_var_path, 0, 0, 0 },
+    { ngx_string("azora_path"), NULL, ngx_azora_var_log,
+      NGX_AZORA_LOG_PATH, 0, 0 },
+
+    { ngx_string("azora_log"), NULL, ngx_azora_var_log,
+      NGX_AZORA_LOG_LINE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -243,13 +235,6 @@ ngx_azora_var_ctx(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-static ngx_uint_t
-ngx_azora_var_status(const ngx_http_request_t *r)
-{
-    return r->err_status ? r->err_status : r->headers_out.status;
-}
-
-
 /* The problem's name, or the status of an error that has no name. */
 
 static ngx_int_t
@@ -261,7 +246,7 @@ ngx_azora_var_error_type(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_azora_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_azora_module);
-    status = ngx_azora_var_status(r);
+    status = ngx_azora_log_status(r);
 
     if (status < NGX_HTTP_BAD_REQUEST) {
         ngx_azora_var_set(v, NULL, 0);
@@ -297,7 +282,7 @@ ngx_azora_var_status_code(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return NGX_ERROR;
     }
 
-    ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui", ngx_azora_var_status(r)) - p);
+    ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui", ngx_azora_log_status(r)) - p);
 
     return NGX_OK;
 }
@@ -309,7 +294,7 @@ ngx_azora_var_log_level(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 {
     ngx_uint_t  status;
 
-    status = ngx_azora_var_status(r);
+    status = ngx_azora_log_status(r);
 
     if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
         ngx_azora_var_set(v, (u_char *) "error", 5);
@@ -347,156 +332,27 @@ ngx_azora_var_duration(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
-/* RFC 3339 in UTC with milliseconds; the date is formatted once a second. */
-
 static ngx_int_t
-ngx_azora_var_timestamp(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+ngx_azora_var_log(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    u_char      *p;
-    ngx_tm_t     tm;
-    ngx_time_t  *tp;
+    u_char            *p;
+    size_t             len;
+    ngx_azora_log_pt   write;
 
-    static time_t  second = -1;
-    static u_char  date[NGX_AZORA_DATE_LEN + 1];
+    /* made outside of the pool, to take no more of it than needed */
+    static u_char      line[NGX_AZORA_LOG_LINE_MAX];
 
-    tp = ngx_timeofday();
+    write = ngx_azora_log_parts[data];
+    len = write(r, line) - line;
 
-    if (tp->sec != second) {
-        ngx_gmtime(tp->sec, &tm);
-
-        (void) ngx_sprintf(date, "%04d-%02d-%02dT%02d:%02d:%02d",
-                           tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                           tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
-        second = tp->sec;
-    }
-
-    p = ngx_pnalloc(r->pool, NGX_AZORA_TIMESTAMP_LEN);
+    p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_azora_var_set(v, p, NGX_AZORA_TIMESTAMP_LEN);
-
-    p = ngx_cpymem(p, date, NGX_AZORA_DATE_LEN);
-    *p++ = '.';
-    *p++ = (u_char) ('0' + tp->msec / 100);
-    *p++ = (u_char) ('0' + tp->msec / 10 % 10);
-    *p++ = (u_char) ('0' + tp->msec % 10);
-    *p = 'Z';
-
-    return NGX_OK;
-}
-
-
-/* The client's network: /24 of IPv4 and /48 of IPv6 tell no single person. */
-
-static ngx_int_t
-ngx_azora_var_address(ngx_http_request_t *r, ngx_http_variable_value_t *v,
-    uintptr_t data)
-{
-    u_char               *p;
-    struct sockaddr      *sa;
-#if (NGX_HAVE_INET6)
-    u_char                network[16];
-    struct sockaddr_in6  *sin6;
-#endif
-
-    p = ngx_pnalloc(r->pool, NGX_INET6_ADDRSTRLEN);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    sa = r->connection->sockaddr;
-
-    switch (sa->sa_family) {
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) sa;
-
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-            ngx_azora_var_ipv4(v, p, &sin6->sin6_addr.s6_addr[12]);
-            break;
-        }
-
-        ngx_memzero(network, sizeof(network));
-        ngx_memcpy(network, sin6->sin6_addr.s6_addr, 6);
-
-        ngx_azora_var_set(v, p, ngx_inet6_ntop(network, p,
-                                               NGX_INET6_ADDRSTRLEN));
-        break;
-#endif
-
-    case AF_INET:
-        ngx_azora_var_ipv4(v, p,
-                      (u_char *) &((struct sockaddr_in *) sa)->sin_addr);
-        break;
-
-    default:
-        ngx_azora_var_set(v, (u_char *) "unix:", sizeof("unix:") - 1);
-    }
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_azora_var_ipv4(ngx_http_variable_value_t *v, u_char *p,
-    const u_char *address)
-{
-    ngx_azora_var_set(v, p, ngx_sprintf(p, "%ui.%ui.%ui.0",
-                                        (ngx_uint_t) address[0],
-                                        (ngx_uint_t) address[1],
-                                        (ngx_uint_t) address[2])
-                            - p);
-}
-
-
-/*
- * The path as it was sent, without its query, which may hold anything.
- * Bytes that are no printable ASCII are escaped, so that a log line is valid
- * UTF-8 whatever the client sends.
- */
-
-static ngx_int_t
-ngx_azora_var_path(ngx_http_request_t *r, ngx_http_variable_value_t *v,
-    uintptr_t data)
-{
-    u_char  *p, *s, *last, *end;
-
-    static const u_char  hex[] = "0123456789ABCDEF";
-
-    r = r->main;
-    s = r->unparsed_uri.data;
-    last = s + r->unparsed_uri.len;
-
-    if (s == NULL) {
-        ngx_azora_var_set(v, NULL, 0);
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, NGX_AZORA_LOG_PATH_MAX);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    end = p + NGX_AZORA_LOG_PATH_MAX - 3;
-    v->data = p;
-
-    for ( /* void */ ; s < last && p <= end && *s != '?' && *s != '#'; s++) {
-
-        if (*s > 0x20 && *s < 0x7f && *s != '"' && *s != '\\') {
-            *p++ = *s;
-            continue;
-        }
-
-        *p++ = '%';
-        *p++ = hex[*s >> 4];
-        *p++ = hex[*s & 0xf];
-    }
-
-    ngx_azora_var_set(v, v->data, p - v->data);
+    ngx_memcpy(p, line, len);
+    ngx_azora_var_set(v, p, len);
 
     return NGX_OK;
 }
