@@ -23,6 +23,7 @@ static ngx_int_t ngx_azora_call_key(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 static ngx_int_t ngx_azora_call_caller(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_uint_t write, ngx_str_t *literal);
+static u_char *ngx_azora_call_id(u_char *p, const ngx_str_t *id);
 static u_char *ngx_azora_call_attribute(u_char *p, const ngx_str_t *value);
 static u_char *ngx_azora_call_roles(u_char *p, const ngx_str_t *roles);
 
@@ -394,17 +395,9 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     literal->data = p;
 
     *p++ = '(';
-
-    if (who->subject.len) {
-        p = ngx_cpymem(p, who->subject.data, who->subject.len);
-    }
-
+    p = ngx_azora_call_id(p, &who->subject);
     *p++ = ',';
-
-    if (who->session.len) {
-        p = ngx_cpymem(p, who->session.data, who->session.len);
-    }
-
+    p = ngx_azora_call_id(p, &who->session);
     *p++ = ',';
     p = ngx_azora_call_roles(p, &who->roles);
 
@@ -446,6 +439,15 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     literal->len = p - literal->data;
 
     return NGX_OK;
+}
+
+
+/* An id needs no quotes, and may be that of nobody, without an address. */
+
+static u_char *
+ngx_azora_call_id(u_char *p, const ngx_str_t *id)
+{
+    return id->len ? ngx_cpymem(p, id->data, id->len) : p;
 }
 
 
