@@ -121,7 +121,8 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     cost = ctx->endpoint ? ctx->endpoint->row->cost : 1;
     cost = cost ? cost : 1;
 
-    now = ngx_azora_now_ns();
+    /* when the request began: a clock would cost as much as the charge */
+    now = ctx->started_ns;
     refused = 0;
     n = 0;
 
