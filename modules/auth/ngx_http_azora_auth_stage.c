@@ -200,7 +200,11 @@ ngx_http_azora_auth_principal(ngx_pool_t *pool, ngx_azora_principal_t *dst,
     for (i = 0; i < 5; i++) {
         to[i]->data = p;
         to[i]->len = from[i]->len;
-        p = ngx_cpymem(p, from[i]->data, from[i]->len);
+
+        if (from[i]->len) {
+            /* one that is absent may have no address either */
+            p = ngx_cpymem(p, from[i]->data, from[i]->len);
+        }
     }
 
     dst->expires = src->expires;
