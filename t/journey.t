@@ -28,9 +28,12 @@ while ($journey =~ /^(?:### ([^\n]+)|```(sh|text)\n(.*?)^```)$/msg) {
 }
 
 my $azora = Azora::Test->start(
-    workers => 2, limits => 'real',
-    valgrind => $ENV{AZORA_TEST_VALGRIND} ? 1 : 0,
-    $ENV{AZORA_TEST_VALGRIND} ? (workers => 1) : ());
+    limits => 'real',
+    $ENV{AZORA_TEST_VALGRIND}
+        ? (workers => 1, valgrind => 1,
+           # memcheck keeps descriptors of its own
+           expect_alert => qr/setrlimit\(RLIMIT_NOFILE/)
+        : (workers => 2));
 my $dir = $azora->{dir};
 my $script = "export AZORA=http://127.0.0.1:$azora->{port}\n";
 
