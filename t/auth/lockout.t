@@ -1,0 +1,82 @@
+#!/usr/bin/perl
+
+# Guessing: after five failures each further attempt waits, longer each time,
+# and an account that does not exist behaves as one that does.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use Azora::Process qw(poll_until);
+use Azora::Test;
+use Test::More;
+
+my $azora = Azora::Test->start(workers => 1);
+my $right = 'a long pass phrase';
+my @people = map { "amina$_" } 1 .. 3;
+$azora->register($_) for @people;
+
+
+sub attempt {
+    my ($name, $password) = @_;
+    return $azora->post('/v1/auth/login', json => {
+        email => "$name\@example.org", password => $password });
+}
+
+
+for my $name ('amina1', 'nobody') {
+    subtest $name => sub {
+        is attempt($name, "wrong pass $_")->{status}, 401, "failure $_"
+            for 1 .. 5;
+
+        my $r = attempt($name, 'wrong pass 6');
+        is $r->{status}, 429, 'the sixth has to wait';
+        is $r->{json}{type}, '/problems/too-many-attempts', 'and is told so';
+
+        is $azora->value("SELECT max(failures) FROM identity.login_failure
+            WHERE principal = sha256(?::bytea)", "$name\@example.org"), 5,
+            'waiting is not counted';
+    };
+}
+
+
+subtest 'waiting helps, the right password alone does not' => sub {
+    $azora->sql("UPDATE identity.login_failure
+        SET blocked_until = clock_timestamp() + interval '1 hour'
+        WHERE principal = sha256('amina1\@example.org')");
+    is attempt('amina1', $right)->{status}, 429, 'not yet';
+
+    $azora->sql("UPDATE identity.login_failure
+        SET blocked_until = clock_timestamp() + interval '300 milliseconds'
+        WHERE principal = sha256('amina1\@example.org')");
+    ok poll_until(10, sub { attempt('amina1', $right)->{status} == 200 }),
+        'later it is taken';
+    is $azora->value("SELECT count(*) FROM identity.login_failure
+        WHERE principal = sha256('amina1\@example.org')"), 0,
+        'and the failures are forgotten';
+    is attempt('amina1', 'wrong pass 7')->{status}, 401, 'counting anew';
+};
+
+
+subtest 'others' => sub {
+    is attempt('amina2', $right)->{status}, 200, 'are not affected';
+};
+
+
+subtest 'attempts at once' => sub {
+    my @open = map { $azora->connect } 1 .. 20;
+    $_->write(Azora::HTTP::format_request('POST', '/v1/auth/login', json => {
+        email => 'amina3@example.org', password => 'wrong at once' }))
+        for @open;
+
+    my %seen;
+    $seen{$_->read_response->{status}}++ for @open;
+    is_deeply [grep { $_ != 401 && $_ != 429 } keys %seen], [],
+        'are refused, one way or the other' or diag explain \%seen;
+    is attempt('amina3', $right)->{status}, 429,
+        'and lock the account as well';
+};
+
+done_testing;
