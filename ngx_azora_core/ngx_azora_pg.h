@@ -32,6 +32,7 @@
 #define NGX_AZORA_PG_BACKOFF_MIN_MS 50
 #define NGX_AZORA_PG_BACKOFF_MAX_MS 5000
 #define NGX_AZORA_PG_PROBE_MS       200      /* look at an open breaker */
+#define NGX_AZORA_PG_RETRY_MAX      3        /* of a read */
 #define NGX_AZORA_PG_PREPARE_MAX    3        /* for one operation */
 #define NGX_AZORA_PG_NAMES_MAX      200      /* of one statement */
 #define NGX_AZORA_PG_GRACE_MS       1000     /* busy after a deadline */
@@ -94,7 +95,7 @@ struct ngx_azora_op_s {
     unsigned                      borrowed:1;   /* result belongs to a batch */
     unsigned                      alone:1;      /* under a Sync of its own */
     unsigned                      prepared:2;   /* so often once more */
-    unsigned                      retried:1;
+    unsigned                      retried:2;    /* so often sent again */
     unsigned                      waiting:1;    /* in the lane's queue */
     unsigned                      done:1;       /* left its lane */
     unsigned                      running:1;    /* its handler is called */

@@ -505,8 +505,9 @@ ngx_azora_pg_conn_idle(ngx_azora_pg_conn_t *conn)
 
 
 /*
- * Reads go to another connection, once: they changed nothing.  What happened
- * to a write nobody knows, so its asker is told just that.
+ * Reads go to another connection: they changed nothing.  It may be dying too,
+ * so they may do that a few times.  What happened to a write nobody knows, and
+ * its asker is told just that.
  */
 
 void
@@ -531,13 +532,13 @@ ngx_azora_pg_conn_lost(ngx_azora_pg_conn_t *conn, const char *reason)
             continue;
         }
 
-        if (op->retried) {
+        if (op->retried == NGX_AZORA_PG_RETRY_MAX) {
             ngx_azora_pg_finish_later(op, NGX_AZORA_OP_LOST,
-                                      "the connection was lost twice");
+                                      "connections were lost again and again");
             continue;
         }
 
-        op->retried = 1;
+        op->retried++;
         ngx_azora_pg_lane_again(lane, op);
     }
 

@@ -236,7 +236,7 @@ ngx_azora_pg_read_result(ngx_azora_pg_conn_t *conn, ngx_azora_pg_slot_t *slot,
     if (ngx_azora_pg_conflict(state) && op && !op->retried) {
         /* a replica gives way to what it replays */
         PQclear(res);
-        op->retried = 1;
+        op->retried++;
         op->alone = 1;
         ngx_azora_pg_lane_again(conn->lane, op);
         return;
@@ -420,7 +420,7 @@ ngx_azora_pg_batch_again(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op,
             return 0;
         }
 
-        op->retried = 1;
+        op->retried++;
 
     } else if (ngx_strcmp(state, "26000") == 0
                || ngx_strcmp(state, "0A000") == 0)
