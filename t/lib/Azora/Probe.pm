@@ -73,7 +73,7 @@ RETURNS azora.reply LANGUAGE sql STABLE AS
 $$ SELECT ROW(200, json_object_agg(name, current_setting(name)), NULL,
               NULL)::azora.reply
      FROM unnest(ARRAY['statement_timeout', 'application_name', 'TimeZone',
-                       'client_encoding', 'jit',
+                       'client_encoding', 'jit', 'in_hot_standby',
                        'idle_in_transaction_session_timeout']) AS name $$
 ;;
 CREATE FUNCTION probe.write(caller azora.caller, n bigint, "text" text)
