@@ -166,13 +166,15 @@ CONF
     $ENV{ASAN_OPTIONS} ||=
         'detect_leaks=0:detect_odr_violation=0:abort_on_error=1';
 
-    my @lines = qx{@{[quoted($self->{nginx}, '-t', '-p', $dir, '-c', $conf)]} \\
+    my @lines = qx{@{[quoted($self->{nginx}, '-t', '-p', $dir,
+                                '-e', "$dir/error.log", '-c', $conf)]} \\
                    2> $dir/stderr};
     my $status = $?;
     my $passed = $self->judge(\@lines, $status);
 
     if (!$passed) {
-        diag($_) for grep { /\S/ } slurp("$dir/stderr"), slurp("$dir/error.log");
+        diag($_) for grep { /\S/ } map { slurp("$dir/$_") }
+            qw(stderr error.log);
         diag(sprintf 'NGINX ended with status %d, signal %d', $status >> 8,
              $status & 127) if $status;
     }
