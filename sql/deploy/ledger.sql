@@ -263,6 +263,26 @@ COMMENT ON COLUMN ledger.item.original IS
 COMMENT ON COLUMN ledger.item.leader IS
     'First item of the batch with the same key; itself when it is the first';
 
+-- An account under lock, so that the steps after the lock need not look it up.
+CREATE TYPE ledger.state AS (
+    id        bigint,
+    place     tid,
+    balance   bigint,
+    reserve   bigint,
+    sequence  bigint,
+    frozen    boolean
+);
+
+COMMENT ON TYPE ledger.state IS 'An account that this transaction has locked';
+COMMENT ON COLUMN ledger.state.id IS 'Account';
+COMMENT ON COLUMN ledger.state.place IS
+    'Where its row is; it cannot move while it is locked';
+COMMENT ON COLUMN ledger.state.balance IS 'Minor units';
+COMMENT ON COLUMN ledger.state.reserve IS
+    'Minor units that have to stay: floor and what is held';
+COMMENT ON COLUMN ledger.state.sequence IS 'Number of its last posting';
+COMMENT ON COLUMN ledger.state.frozen IS 'Neither pays nor receives';
+
 CREATE TABLE ledger.issuance_policy (
     currency  text   NOT NULL,
     day_max   bigint NOT NULL,

@@ -1,8 +1,10 @@
 -- Decides in the order of arrival what each sender can still pay, counting
 -- what it received before in the same batch. Plain arrays, because a block
 -- with an exception handler per item would be a subtransaction per item.
-CREATE OR REPLACE FUNCTION ledger.decide_funds(items ledger.item[])
-RETURNS ledger.item[]
+CREATE OR REPLACE FUNCTION ledger.decide_funds(
+    items   ledger.item[],
+    states  ledger.state[]
+) RETURNS ledger.item[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
@@ -12,24 +14,21 @@ DECLARE
     candidates  boolean[];
     available   bigint[];
 BEGIN
-    WITH place AS (
-        SELECT a.id, a.balance - a.held - a.floor AS available,
-               row_number() OVER (ORDER BY a.id) AS k
-        FROM ledger.account AS a
-        WHERE a.id IN (SELECT unnest(ARRAY[i.debit, i.credit])
-                       FROM unnest(items) AS i)
-    )
-    SELECT array_agg(d.payer), array_agg(d.payee), array_agg(d.amount),
-           array_agg(d.candidate),
-           (SELECT array_agg(o.available ORDER BY o.k) FROM place AS o)
-    INTO payers, payees, amounts, candidates, available
-    FROM (SELECT p.k AS payer, q.k AS payee, i.amount,
-                 i.problem IS NULL AND i.original IS NULL
-                 AND i.leader = i.n AS candidate
-          FROM unnest(items) AS i
-               LEFT JOIN place AS p ON p.id = i.debit
-               LEFT JOIN place AS q ON q.id = i.credit
-          ORDER BY i.n) AS d;
+    SELECT array_agg(p.k ORDER BY i.n), array_agg(q.k ORDER BY i.n),
+           array_agg(i.amount ORDER BY i.n),
+           array_agg(i.problem IS NULL AND i.original IS NULL
+                     AND i.leader = i.n ORDER BY i.n)
+    INTO payers, payees, amounts, candidates
+    FROM unnest(items) AS i
+         LEFT JOIN unnest(states) WITH ORDINALITY
+              AS p (id, place, balance, reserve, sequence, frozen, k)
+              ON p.id = i.debit
+         LEFT JOIN unnest(states) WITH ORDINALITY
+              AS q (id, place, balance, reserve, sequence, frozen, k)
+              ON q.id = i.credit;
+
+    SELECT array_agg(s.balance - s.reserve ORDER BY s.id) INTO available
+    FROM unnest(states) AS s;
 
     FOR n IN 1 .. cardinality(items) LOOP
         CONTINUE WHEN NOT candidates[n];
@@ -47,5 +46,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION ledger.decide_funds(ledger.item[]) IS
+COMMENT ON FUNCTION ledger.decide_funds(ledger.item[], ledger.state[]) IS
     'Decides what senders can pay, in the order of arrival';

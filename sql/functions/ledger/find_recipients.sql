@@ -1,44 +1,27 @@
 -- Second step, only when a recipient has no wallet yet or was named by e-mail
--- address: asks for all of those at once and opens the missing wallets.
+-- address: asks for all of those at once and opens the missing wallets. Gives
+-- the accounts by place in the batch, NULL where there is none.
 CREATE OR REPLACE FUNCTION ledger.find_recipients(items ledger.item[])
-RETURNS ledger.item[]
+RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    owners      uuid[];
-    currencies  text[];
-    places      bigint[];
-    id          bigint;
+    found  uuid[];
 BEGIN
-    SELECT array_agg(r.account), array_agg(items[r.n].currency),
-           array_agg(r.n)
-    INTO owners, currencies, places
-    FROM identity.resolve(ARRAY(
-             SELECT CASE WHEN i.problem = 'unknown-recipient'
-                    THEN i.recipient ELSE '' END
-             FROM unnest(items) AS i)) AS r;
+    SELECT array_agg(r.account ORDER BY i.n) INTO found
+    FROM unnest(items) AS i
+         LEFT JOIN identity.resolve(ARRAY(
+             SELECT CASE WHEN u.problem = 'unknown-recipient'
+                    THEN u.recipient ELSE '' END
+             FROM unnest(items) AS u
+             ORDER BY u.n)) AS r ON r.n = i.n;
 
-    IF places IS NULL THEN
-        RETURN items;
-    END IF;
+    PERFORM ledger.open_wallets(array_agg(f.owner), array_agg(f.currency))
+    FROM (SELECT found[i.n] AS owner, i.currency
+          FROM unnest(items) AS i) AS f
+    WHERE f.owner IS NOT NULL;
 
-    PERFORM ledger.open_wallets(owners, currencies);
-
-    FOR k IN 1 .. cardinality(places) LOOP
-        SELECT a.id INTO id
-        FROM ledger.account AS a
-        WHERE a.owner = owners[k]
-          AND a.currency = currencies[k]
-          AND a.kind = 'wallet';
-
-        items[places[k]].credit := id;
-        items[places[k]].problem := CASE
-            WHEN items[places[k]].debit = id THEN 'same-account'
-            WHEN items[places[k]].debit IS NULL THEN 'insufficient-funds'
-        END;
-    END LOOP;
-
-    RETURN items;
+    RETURN found;
 END
 $$;
 

@@ -6,42 +6,31 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    wrong   text;
-    prefix  text := azora.uuid7_prefix(clock_timestamp());
+    numbered  ledger.item[];
+    states    ledger.state[];
+    prefix    text := azora.uuid7_prefix(clock_timestamp());
 BEGIN
-    PERFORM ledger.lock_accounts(ARRAY(
-        SELECT a.id
-        FROM unnest(items) AS i
-             CROSS JOIN LATERAL (VALUES (i.debit), (i.credit)) AS a (id)));
+    SELECT array_agg((
+               u.n, (prefix || substr(gen_random_uuid()::text, 16))::uuid,
+               u.debit, u.credit, u.amount, u.currency, u.kind, u.reference,
+               u.recipient, u.memo, NULL, NULL, NULL, NULL,
+               u.n)::ledger.item ORDER BY u.n)
+    INTO numbered
+    FROM unnest(items) WITH ORDINALITY
+         AS u (i, id, debit, credit, amount, currency, kind, reference,
+               recipient, memo, key, payload_hash, problem, original, leader,
+               n)
+    WHERE u.amount > 0;
 
-    SELECT CASE
-               WHEN bool_or(a.frozen) THEN 'account-frozen'
-               WHEN bool_or(a.balance - a.held - a.floor < s.spent)
-               THEN 'insufficient-funds'
-           END
-    INTO wrong
-    FROM (SELECT l.account, sum(l.spent) AS spent
-          FROM unnest(items) AS i
-               CROSS JOIN LATERAL (VALUES (i.debit, i.amount),
-                                          (i.credit, 0)) AS l (account, spent)
-          GROUP BY l.account) AS s
-         JOIN ledger.account AS a ON a.id = s.account;
+    states := ledger.lock_items(numbered);
 
-    IF wrong IS NOT NULL THEN
+    IF EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen) THEN
         PERFORM azora.refuse(p.status, p.problem, p.detail, p.pointer)
         FROM ledger.transfer_problem() AS p
-        WHERE p.problem = wrong;
+        WHERE p.problem = 'account-frozen';
     END IF;
 
-    PERFORM ledger.apply(ARRAY(
-        SELECT (u.n, (prefix || substr(gen_random_uuid()::text, 16))::uuid,
-                u.debit, u.credit, u.amount, u.currency, u.kind, u.reference,
-                u.recipient, u.memo, NULL, NULL, NULL, NULL,
-                u.n)::ledger.item
-        FROM (SELECT row_number() OVER () AS n, i.debit, i.credit, i.amount,
-                     i.currency, i.kind, i.reference, i.recipient, i.memo
-              FROM unnest(items) AS i
-              WHERE i.amount > 0) AS u));
+    PERFORM ledger.apply(numbered, states);
 END
 $$;
 

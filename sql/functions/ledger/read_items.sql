@@ -1,11 +1,13 @@
 -- First step of a batch: who pays whom how much, and what is wrong already. A
--- recipient named by account id whose wallet exists costs one index lookup.
+-- recipient named by account id whose wallet exists costs one index lookup;
+-- for others owners, by place in the batch, says who was found.
 CREATE OR REPLACE FUNCTION ledger.read_items(
     callers     azora.caller[],
     currencies  text[],
     addresses   text[],
     amounts     text[],
-    memos       text[]
+    memos       text[],
+    owners      uuid[]
 ) RETURNS ledger.item[]
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -27,20 +29,24 @@ BEGIN
             WHEN r.id = s.id THEN 'same-account'
             WHEN s.id IS NULL THEN 'insufficient-funds'
         END,
-        NULL, i.n)::ledger.item)
+        NULL, i.n)::ledger.item ORDER BY i.n)
     INTO items
-    FROM unnest(callers, currencies, addresses, amounts, memos)
+    FROM unnest(callers, currencies, addresses, amounts, memos, owners)
          WITH ORDINALITY
          AS i (subject, session, roles, request_id, traceparent, client,
-               route, key, payload_hash, currency, address, amount, memo, n)
+               route, key, payload_hash, currency, address, amount, memo,
+               owner, n)
          LEFT JOIN ledger.currency AS c ON c.code = i.currency
          LEFT JOIN ledger.account AS s
               ON s.owner = i.subject
              AND s.currency = i.currency
              AND s.kind = 'wallet'
          LEFT JOIN ledger.account AS r
-              ON r.owner = CASE WHEN i.address ~* azora.uuid_pattern()
-                           THEN i.address::uuid END
+              ON r.owner = CASE
+                     WHEN i.owner IS NOT NULL THEN i.owner
+                     WHEN i.address ~* azora.uuid_pattern()
+                     THEN i.address::uuid
+                 END
              AND r.currency = i.currency
              AND r.kind = 'wallet'
          CROSS JOIN LATERAL (
@@ -52,5 +58,5 @@ END
 $$;
 
 COMMENT ON FUNCTION ledger.read_items(azora.caller[], text[], text[], text[],
-                                      text[]) IS
+                                      text[], uuid[]) IS
     'Reads the items of a batch';

@@ -14,38 +14,35 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    items     ledger.item[];
-    accepted  ledger.item[];
+    items   ledger.item[];
+    states  ledger.state[];
 BEGIN
-    items := ledger.read_items(callers, currency, "to", amount, memo);
+    items := ledger.read_items(callers, currency, "to", amount, memo, NULL);
 
     IF EXISTS (SELECT 1 FROM unnest(items) AS i
                WHERE i.problem = 'unknown-recipient')
     THEN
-        items := ledger.find_recipients(items);
+        items := ledger.read_items(callers, currency, "to", amount, memo,
+                                   ledger.find_recipients(items));
     END IF;
 
-    PERFORM ledger.lock_accounts(ARRAY(
-        SELECT a.id
-        FROM unnest(items) AS i
-             CROSS JOIN LATERAL (VALUES (i.debit), (i.credit)) AS a (id)
-        WHERE i.problem IS NULL));
+    states := ledger.lock_items(items);
 
-    items := ledger.decide(items);
-
-    accepted := ARRAY(
-        SELECT i FROM unnest(items) AS i
-        WHERE i.problem IS NULL AND i.original IS NULL AND i.leader = i.n);
-
-    IF cardinality(accepted) > 0 THEN
-        PERFORM ledger.apply(accepted);
-        PERFORM ledger.journal_transfers(callers, accepted);
+    IF ledger.apply_whole(items, states) THEN
+        PERFORM ledger.journal_transfers(callers, items);
+        RETURN QUERY
+        SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
+               r.detail, r.pointer
+        FROM ledger.good_replies(items) AS r;
+        RETURN;
     END IF;
 
+    items := ledger.decide(items, states);
+    PERFORM ledger.apply_accepted(callers, items, states);
     RETURN QUERY
-    SELECT r.ordinal, r.status, r.body, NULL::text, r.location, r.problem,
+    SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
            r.detail, r.pointer
-    FROM ledger.transfer_replies(items) AS r;
+    FROM ledger.mixed_replies(items) AS r;
 END
 $$;
 

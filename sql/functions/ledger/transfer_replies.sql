@@ -1,40 +1,26 @@
--- Last step: the answer of each item. A repeat is answered from the transfer
--- that had its key, in this batch (leader) or before (original).
-CREATE OR REPLACE FUNCTION ledger.transfer_replies(items ledger.item[])
-RETURNS TABLE (ordinal int, status int, body json, location text,
-               problem text, detail text, pointer text)
-LANGUAGE plpgsql VOLATILE
+-- Last step: the answers. Those of a batch in which all is good come from the
+-- items themselves.
+CREATE OR REPLACE FUNCTION ledger.good_replies(items ledger.item[])
+RETURNS SETOF azora.batch_reply
+LANGUAGE sql STABLE
 AS $$
-DECLARE
-    at  text := azora.rfc3339(now());
-BEGIN
-    IF EXISTS (SELECT 1 FROM unnest(items) AS i
-               WHERE i.problem IS NOT NULL OR i.original IS NOT NULL
-                  OR i.leader <> i.n)
-    THEN
-        RETURN QUERY
-        SELECT r.ordinal, r.status, r.body, r.location, r.problem, r.detail,
-               r.pointer
-        FROM ledger.mixed_replies(items) AS r;
-        RETURN;
-    END IF;
-
-    RETURN QUERY
     SELECT i.n, 201,
            ledger.transfer_document(i.id, i.currency, i.amount, c.unit,
-                                    i.recipient, i.memo, at),
-           '/v1/transfers/' || i.id, NULL::text, NULL::text, NULL::text
+                                    i.recipient, i.memo,
+                                    azora.rfc3339(now())),
+           NULL::text, '/v1/transfers/' || i.id, NULL::text, NULL::text,
+           NULL::text
     FROM unnest(items) AS i
-         JOIN ledger.currency AS c ON c.code = i.currency;
-END
+         JOIN ledger.currency AS c ON c.code = i.currency
 $$;
 
-COMMENT ON FUNCTION ledger.transfer_replies(ledger.item[]) IS
-    'Answers of a batch';
+COMMENT ON FUNCTION ledger.good_replies(ledger.item[]) IS
+    'Answers of a batch in which all is good';
 
+-- A repeat is answered from the transfer that had its key, in this batch
+-- (leader) or before (original).
 CREATE OR REPLACE FUNCTION ledger.mixed_replies(items ledger.item[])
-RETURNS TABLE (ordinal int, status int, body json, location text,
-               problem text, detail text, pointer text)
+RETURNS SETOF azora.batch_reply
 LANGUAGE sql STABLE
 AS $$
     SELECT i.n,
@@ -44,8 +30,8 @@ AS $$
                     t.id, t.currency, t.amount, c.unit, t.recipient, t.memo,
                     azora.rfc3339(t.created_at))
            END,
-           '/v1/transfers/' || t.id,
-           p.problem, p.detail, p.pointer
+           NULL::text, '/v1/transfers/' || t.id, p.problem, p.detail,
+           p.pointer
     FROM unnest(items) AS i
          JOIN unnest(items) AS l ON l.n = i.leader
          LEFT JOIN ledger.transfer AS t
@@ -55,7 +41,6 @@ AS $$
          LEFT JOIN ledger.currency AS c ON c.code = t.currency
          LEFT JOIN ledger.transfer_problem() AS p
               ON p.problem = coalesce(i.problem, l.problem)
-    ORDER BY i.n
 $$;
 
 COMMENT ON FUNCTION ledger.mixed_replies(ledger.item[]) IS
