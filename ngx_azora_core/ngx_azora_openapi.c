@@ -309,7 +309,8 @@ ngx_azora_openapi_problem(void)
         "errors", "type", "array", "description", "The fields that are wrong.",
             "items", "type", "object", "properties",
                 "pointer", "type", "string", "description",
-                    "A JSON pointer (RFC 6901) to the field.",
+                    "A JSON pointer (RFC 6901) into the body, ?name of the "
+                    "query or {name} of the path.",
                 "detail", "type", "string");
 }
 
