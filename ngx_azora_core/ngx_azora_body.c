@@ -88,6 +88,10 @@ ngx_azora_body_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
         return ngx_azora_body_take(r, ctx, wanted);
     }
 
+    if (rc != NGX_AGAIN) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     /* the read handler is NGINX's until the body is there, behind ours */
 
     ctx->body_handler = r->read_event_handler;

@@ -87,7 +87,6 @@ ngx_azora_field_is_domain(const u_char *p, const u_char *last)
     const u_char  *label;
 
     labels = 0;
-    letters = 0;
 
     for ( ;; ) {
         label = p;
