@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 use Azora::Echo;
 
 my $seed = $ENV{AZORA_FUZZ_SEED} || time % 1_000_000 | 0;
-my $seconds = $ENV{AZORA_FUZZ_SECONDS} || 8;
+my $seconds = $ENV{AZORA_FUZZ_SECONDS} || 6;
 
 srand $seed;
 diag "AZORA_FUZZ_SEED=$seed";

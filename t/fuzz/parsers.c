@@ -506,7 +506,7 @@ ngx_azora_test_run(ngx_conf_t *cf)
     diag("AZORA_FUZZ_SEED=%llu", (unsigned long long) state);
 
     env = getenv("AZORA_FUZZ_SECONDS");
-    end = time(NULL) + (env ? atoi(env) : 6);
+    end = time(NULL) + (env ? atoi(env) : 5);
 
     conf = cf;
 
