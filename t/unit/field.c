@@ -2,6 +2,11 @@
 #include "ngx_azora_test.h"
 #include "ngx_azora_route.h"
 
+#include <time.h>
+
+
+#define NGX_AZORA_TEST_GETS  100000
+
 
 typedef struct {
     ngx_azora_kind_e  kind;
@@ -211,8 +216,15 @@ static const ngx_azora_field_t  fields[] = {
     NGX_AZORA_END
 };
 
+static const ngx_azora_field_t  slug[] = {
+    FIELD("slug", SLUG, PATH, 0, 0),
+    NGX_AZORA_END
+};
+
 static const ngx_azora_row_t  rows[] = {
     { NGX_HTTP_POST, "/v1/things/{id}", NGX_AZORA_PUBLIC, NULL, fields, NULL,
+      "test.f", "Tests", NULL, NULL, NULL, NULL, NULL, 0 },
+    { NGX_HTTP_GET, "/v1/courses/{slug}", NGX_AZORA_PUBLIC, NULL, slug, NULL,
       "test.f", "Tests", NULL, NULL, NULL, NULL, NULL, 0 },
     NGX_AZORA_ROWS_END
 };
@@ -545,6 +557,50 @@ ngx_azora_test_many(ngx_conf_t *cf, ngx_pool_t *pool,
 }
 
 
+/* What a GET with one parameter costs from the path to its values. */
+
+static void
+ngx_azora_test_speed(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf)
+{
+    double               ns;
+    ngx_int_t            rc;
+    ngx_str_t            path;
+    ngx_uint_t           i;
+    ngx_pool_t          *pool;
+    struct timespec      start, end;
+    ngx_azora_ctx_t     *ctx;
+    ngx_azora_match_t    match;
+    ngx_http_request_t  *r;
+
+    pool = ngx_create_pool(16384, cf->log);
+    r = ngx_azora_test_request(cf, pool);
+    ctx = ngx_azora_get_ctx(r);
+
+    ngx_str_set(&path, "/v1/courses/mobile-money-safety");
+    rc = NGX_OK;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+
+    for (i = 0; rc == NGX_OK && i < NGX_AZORA_TEST_GETS; i++) {
+        ngx_azora_route_match(amcf->trie, NGX_HTTP_GET, &path, &match);
+        ctx->endpoint = match.endpoint;
+        ctx->path_values = match.values;
+        rc = ngx_azora_validate_stage(r, ctx);
+    }
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    ngx_destroy_pool(pool);
+
+    ns = ((end.tv_sec - start.tv_sec) * 1e9 + end.tv_nsec - start.tv_nsec)
+         / NGX_AZORA_TEST_GETS;
+
+    diag("%.0f ns for a GET with one parameter", ns);
+
+    /* several times what it takes, so that only a mistake in kind is seen */
+    ok(rc == NGX_OK && ns < 2000, "a GET is cheap");
+}
+
+
 static void
 ngx_azora_test_run(ngx_conf_t *cf)
 {
@@ -586,4 +642,6 @@ ngx_azora_test_run(ngx_conf_t *cf)
     pool = ngx_create_pool(4096, cf->log);
     ngx_azora_test_many(cf, pool, &amcf);
     ngx_destroy_pool(pool);
+
+    ngx_azora_test_speed(cf, &amcf);
 }
