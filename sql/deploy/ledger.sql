@@ -110,23 +110,27 @@ COMMENT ON COLUMN ledger.account.created_at IS 'First use';
 COMMENT ON COLUMN ledger.account.closed_at IS 'Closed for good';
 
 CREATE TABLE ledger.transfer (
-    id            uuid        NOT NULL,
-    debit         bigint      NOT NULL,
-    credit        bigint      NOT NULL,
-    amount        bigint      NOT NULL,
-    currency      text        NOT NULL,
-    kind          text        NOT NULL,
-    reference     uuid,
-    recipient     text,
-    memo          text,
-    key           text,
-    payload_hash  text,
-    created_at    timestamptz NOT NULL,
+    id              uuid        NOT NULL,
+    debit           bigint      NOT NULL,
+    debit_seq       bigint      NOT NULL,
+    debit_balance   bigint      NOT NULL,
+    credit          bigint      NOT NULL,
+    credit_seq      bigint      NOT NULL,
+    credit_balance  bigint      NOT NULL,
+    amount          bigint      NOT NULL,
+    created_at      timestamptz NOT NULL,
+    reference       uuid,
+    currency        text        NOT NULL,
+    kind            text        NOT NULL,
+    recipient       text,
+    memo            text,
+    key             text,
+    payload_hash    text,
     CONSTRAINT transfer_pkey PRIMARY KEY (id),
+    CONSTRAINT transfer_debit_key UNIQUE (debit, debit_seq),
+    CONSTRAINT transfer_credit_key UNIQUE (credit, credit_seq),
     CONSTRAINT transfer_amount_positive CHECK (amount > 0),
-    CONSTRAINT transfer_two_accounts CHECK (debit <> credit),
-    CONSTRAINT transfer_memo_length CHECK (length(memo) <= 280),
-    CONSTRAINT transfer_key_length CHECK (length(key) BETWEEN 1 AND 255)
+    CONSTRAINT transfer_two_accounts CHECK (debit <> credit)
 );
 
 CREATE UNIQUE INDEX transfer_key ON ledger.transfer (debit, key)
@@ -135,17 +139,27 @@ CREATE UNIQUE INDEX transfer_cause ON ledger.transfer (reference, kind)
     WHERE reference IS NOT NULL;
 
 COMMENT ON TABLE ledger.transfer IS
-    'One movement from one account to another; append only';
+    'One movement from one account to another with both of its postings in '
+    'one row, so that they cannot disagree; append only';
 COMMENT ON COLUMN ledger.transfer.id IS 'UUIDv7';
 COMMENT ON COLUMN ledger.transfer.debit IS 'Account that pays';
+COMMENT ON COLUMN ledger.transfer.debit_seq IS
+    'Number of the posting in the payer''s statement, from 1 without gaps';
+COMMENT ON COLUMN ledger.transfer.debit_balance IS
+    'Balance of the payer after it';
 COMMENT ON COLUMN ledger.transfer.credit IS 'Account that receives';
+COMMENT ON COLUMN ledger.transfer.credit_seq IS
+    'Number of the posting in the payee''s statement, from 1 without gaps';
+COMMENT ON COLUMN ledger.transfer.credit_balance IS
+    'Balance of the payee after it';
 COMMENT ON COLUMN ledger.transfer.amount IS 'Minor units';
+COMMENT ON COLUMN ledger.transfer.created_at IS 'Time of the transaction';
+COMMENT ON COLUMN ledger.transfer.reference IS
+    'What caused it; a cause has one transfer of each kind';
 COMMENT ON COLUMN ledger.transfer.currency IS 'Currency of both accounts';
 COMMENT ON COLUMN ledger.transfer.kind IS
     'Why: transfer, reward, reward_fund, escrow_fund, escrow_release, '
     'escrow_fee, escrow_refund, issue, sweep';
-COMMENT ON COLUMN ledger.transfer.reference IS
-    'What caused it; a cause has one transfer of each kind';
 COMMENT ON COLUMN ledger.transfer.recipient IS
     'Whom the sender named, as it was written';
 COMMENT ON COLUMN ledger.transfer.memo IS 'Words for both sides';
@@ -153,21 +167,17 @@ COMMENT ON COLUMN ledger.transfer.key IS
     'Idempotency-Key of the sender; a repeat gets this transfer again';
 COMMENT ON COLUMN ledger.transfer.payload_hash IS
     'What the key was first used for';
-COMMENT ON COLUMN ledger.transfer.created_at IS 'Time of the transaction';
 
-CREATE TABLE ledger.posting (
-    account   bigint NOT NULL,
-    seq       bigint NOT NULL,
-    amount    bigint NOT NULL,
-    balance   bigint NOT NULL,
-    transfer  uuid   NOT NULL,
-    CONSTRAINT posting_pkey PRIMARY KEY (account, seq),
-    CONSTRAINT posting_seq_positive CHECK (seq > 0),
-    CONSTRAINT posting_amount_not_zero CHECK (amount <> 0)
-);
+CREATE VIEW ledger.posting AS
+    SELECT t.debit AS account, t.debit_seq AS seq, -t.amount AS amount,
+           t.debit_balance AS balance, t.id AS transfer
+    FROM ledger.transfer AS t
+    UNION ALL
+    SELECT t.credit, t.credit_seq, t.amount, t.credit_balance, t.id
+    FROM ledger.transfer AS t;
 
-COMMENT ON TABLE ledger.posting IS
-    'What an account received or paid; append only. Two for each transfer';
+COMMENT ON VIEW ledger.posting IS
+    'What accounts paid and received: two postings for each transfer';
 COMMENT ON COLUMN ledger.posting.account IS 'Account that changed';
 COMMENT ON COLUMN ledger.posting.seq IS
     'Place in the statement of the account, from 1 without gaps';
@@ -267,6 +277,8 @@ COMMENT ON COLUMN ledger.item.leader IS
 CREATE TYPE ledger.state AS (
     id        bigint,
     place     tid,
+    owner     uuid,
+    currency  text,
     balance   bigint,
     reserve   bigint,
     sequence  bigint,
@@ -277,6 +289,8 @@ COMMENT ON TYPE ledger.state IS 'An account that this transaction has locked';
 COMMENT ON COLUMN ledger.state.id IS 'Account';
 COMMENT ON COLUMN ledger.state.place IS
     'Where its row is; it cannot move while it is locked';
+COMMENT ON COLUMN ledger.state.owner IS 'Owner of a wallet';
+COMMENT ON COLUMN ledger.state.currency IS 'Its currency';
 COMMENT ON COLUMN ledger.state.balance IS 'Minor units';
 COMMENT ON COLUMN ledger.state.reserve IS
     'Minor units that have to stay: floor and what is held';

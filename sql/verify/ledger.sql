@@ -11,8 +11,9 @@ SELECT id, owner, kind, currency, reference, parent, slot, balance, held,
 FROM ledger.account
 WHERE false;
 
-SELECT id, debit, credit, amount, currency, kind, reference, recipient, memo,
-       key, payload_hash, created_at
+SELECT id, debit, debit_seq, debit_balance, credit, credit_seq,
+       credit_balance, amount, created_at, reference, currency, kind,
+       recipient, memo, key, payload_hash
 FROM ledger.transfer
 WHERE false;
 

@@ -74,8 +74,8 @@ is_deeply($sql->rows("
     SELECT p.oid::regprocedure::text FROM pg_proc AS p
     WHERE has_function_privilege('azora_app', p.oid, 'EXECUTE')
       AND p.pronamespace::regnamespace::text IN $schemas
-      AND (NOT p.prosecdef OR p.proconfig IS DISTINCT FROM
-           ARRAY['search_path=pg_catalog, pg_temp'])"),
+      AND (p.prosecdef AND p.proconfig
+           @> ARRAY['search_path=pg_catalog, pg_temp']) IS NOT TRUE"),
     [], 'what it can execute runs as its owner with a pinned search path');
 
 is_deeply($sql->rows("

@@ -4,8 +4,9 @@ CREATE OR REPLACE FUNCTION azora.uuid7()
 RETURNS uuid
 LANGUAGE sql VOLATILE
 AS $$
-    SELECT (azora.uuid7_prefix(clock_timestamp())
-            || substr(gen_random_uuid()::text, 16))::uuid
+    SELECT overlay(gen_random_uuid()::text
+                   PLACING azora.uuid7_prefix(clock_timestamp())
+                   FROM 1 FOR 15)::uuid
 $$;
 
 COMMENT ON FUNCTION azora.uuid7() IS 'A new UUIDv7';

@@ -1,5 +1,5 @@
 -- The first 15 characters of a UUIDv7: a set-based statement computes them
--- once and appends the tail of a random UUID to each. One expression, so that
+-- once and lays them over a random UUID for each. One expression, so that
 -- the planner puts it in place instead of calling a function.
 CREATE OR REPLACE FUNCTION azora.uuid7_prefix(at timestamptz)
 RETURNS text

@@ -10,7 +10,7 @@ AS $$
     WHERE t.address LIKE '%@%' AND a.erased_at IS NULL
     UNION ALL
     SELECT t.n, a.id
-    FROM (SELECT CASE WHEN u.address ~* azora.uuid_pattern()
+    FROM (SELECT CASE WHEN azora.is_uuid(u.address)
                  THEN u.address::uuid END, u.n
           FROM unnest(addresses) WITH ORDINALITY AS u (address, n))
          AS t (id, n)

@@ -13,10 +13,6 @@ $$;
 COMMENT ON FUNCTION ledger.refuse_change() IS
     'Forbids UPDATE, DELETE and TRUNCATE';
 
-CREATE OR REPLACE TRIGGER posting_append_only
-    BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.posting
-    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
-
 CREATE OR REPLACE TRIGGER transfer_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.transfer
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();

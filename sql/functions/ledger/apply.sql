@@ -1,7 +1,7 @@
--- Writes transfers in the order of the array, all or none: the rows, two
--- postings each with the next numbers and running balances of their accounts,
--- and one update for each account. The accounts are locked and in states.
--- Raises AZ409 when one would at any time go below what it has to keep, and
+-- Writes transfers in the order of the array, all or none: one row each with
+-- the next numbers and the running balances of its two accounts, and one
+-- update for each account. The accounts are locked and in states. Raises AZ409
+-- when one would at any time go below what it has to keep, and
 -- unique_violation when a key was used before.
 CREATE OR REPLACE FUNCTION ledger.apply(
     items   ledger.item[],
@@ -13,47 +13,49 @@ DECLARE
     changed   bigint;
     accounts  bigint;
 BEGIN
-    INSERT INTO ledger.transfer
-        (id, debit, credit, amount, currency, kind, reference, recipient,
-         memo, key, payload_hash, created_at)
-    SELECT i.id, i.debit, i.credit, i.amount, i.currency, i.kind,
-           i.reference, i.recipient, i.memo, i.key, i.payload_hash, now()
-    FROM unnest(items) AS i;
-
-    -- The check comes before both writes, because both read run.
-    WITH run AS MATERIALIZED (
-        SELECT r.account, r.place, r.seq, r.amount,
+    -- Both writes read run, so that its check comes before them.
+    WITH item AS MATERIALIZED (
+        SELECT i.n, i.id, i.debit, i.credit, i.amount, i.currency, i.kind,
+               i.reference, i.recipient, i.memo, i.key, i.payload_hash
+        FROM unnest(items) AS i
+    ), run AS MATERIALIZED (
+        SELECT r.n, r.id, r.place, r.seq, r.amount,
                CASE WHEN r.amount < 0 AND r.balance < r.reserve
                     THEN ledger.overdrawn()
                     ELSE r.balance
-               END AS balance,
-               r.id
-        FROM (SELECT s.id AS account, s.place, s.reserve, l.amount, l.id,
+               END AS balance
+        FROM (SELECT l.n, s.id, s.place, s.reserve, l.amount,
                      s.sequence + row_number() OVER by_account AS seq,
                      s.balance + sum(l.amount) OVER by_account AS balance
-              FROM (SELECT i.n, i.debit AS account, -i.amount AS amount, i.id
-                    FROM unnest(items) AS i
+              FROM (SELECT i.n, i.debit AS account, -i.amount AS amount
+                    FROM item AS i
                     UNION ALL
-                    SELECT i.n, i.credit, i.amount, i.id
-                    FROM unnest(items) AS i) AS l
+                    SELECT i.n, i.credit, i.amount
+                    FROM item AS i) AS l
                    JOIN unnest(states) AS s ON s.id = l.account
-              WINDOW by_account AS (PARTITION BY l.account ORDER BY l.n
+              WINDOW by_account AS (PARTITION BY s.id ORDER BY l.n
                                     ROWS UNBOUNDED PRECEDING)) AS r
     ), posted AS (
-        INSERT INTO ledger.posting (account, seq, amount, balance, transfer)
-        SELECT r.account, r.seq, r.amount, r.balance, r.id
-        FROM run AS r
+        INSERT INTO ledger.transfer
+            (id, debit, debit_seq, debit_balance, credit, credit_seq,
+             credit_balance, amount, created_at, reference, currency, kind,
+             recipient, memo, key, payload_hash)
+        SELECT i.id, i.debit, d.seq, d.balance, i.credit, c.seq, c.balance,
+               i.amount, now(), i.reference, i.currency, i.kind,
+               i.recipient, i.memo, i.key, i.payload_hash
+        FROM item AS i
+             JOIN run AS d ON d.n = i.n AND d.amount < 0
+             JOIN run AS c ON c.n = i.n AND c.amount > 0
     ), total AS (
-        SELECT r.account, r.place, sum(r.amount) AS amount,
-               count(*) AS postings
+        SELECT r.id, r.place, sum(r.amount) AS amount, max(r.seq) AS last
         FROM run AS r
-        GROUP BY r.account, r.place
+        GROUP BY r.id, r.place
     ), written AS (
         UPDATE ledger.account AS a
         SET balance = a.balance + t.amount,
-            sequence = a.sequence + t.postings
+            sequence = t.last
         FROM total AS t
-        WHERE a.ctid = t.place AND a.id = t.account
+        WHERE a.ctid = t.place AND a.id = t.id
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM total)

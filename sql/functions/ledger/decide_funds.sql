@@ -14,21 +14,20 @@ DECLARE
     candidates  boolean[];
     available   bigint[];
 BEGIN
+    WITH place AS MATERIALIZED (
+        SELECT s.id, s.balance - s.reserve AS available,
+               row_number() OVER (ORDER BY s.id) AS k
+        FROM unnest(states) AS s
+    )
     SELECT array_agg(p.k ORDER BY i.n), array_agg(q.k ORDER BY i.n),
            array_agg(i.amount ORDER BY i.n),
            array_agg(i.problem IS NULL AND i.original IS NULL
-                     AND i.leader = i.n ORDER BY i.n)
-    INTO payers, payees, amounts, candidates
+                     AND i.leader = i.n ORDER BY i.n),
+           (SELECT array_agg(o.available ORDER BY o.k) FROM place AS o)
+    INTO payers, payees, amounts, candidates, available
     FROM unnest(items) AS i
-         LEFT JOIN unnest(states) WITH ORDINALITY
-              AS p (id, place, balance, reserve, sequence, frozen, k)
-              ON p.id = i.debit
-         LEFT JOIN unnest(states) WITH ORDINALITY
-              AS q (id, place, balance, reserve, sequence, frozen, k)
-              ON q.id = i.credit;
-
-    SELECT array_agg(s.balance - s.reserve ORDER BY s.id) INTO available
-    FROM unnest(states) AS s;
+         LEFT JOIN place AS p ON p.id = i.debit
+         LEFT JOIN place AS q ON q.id = i.credit;
 
     FOR n IN 1 .. cardinality(items) LOOP
         CONTINUE WHEN NOT candidates[n];

@@ -10,16 +10,17 @@ DECLARE
     payloads      json[];
     traceparents  text[];
 BEGIN
-    SELECT array_agg((callers[i.n]).subject),
-           array_agg(json_build_object(
-               'transfer', i.id,
-               'debit', i.debit,
-               'credit', i.credit,
-               'currency', i.currency,
-               'minor', i.amount)),
-           array_agg((callers[i.n]).traceparent)
+    SELECT array_agg(c.subject),
+           array_agg(('{"transfer":"' || i.id || '","debit":' || i.debit
+                      || ',"credit":' || i.credit || ',"currency":"'
+                      || i.currency || '","minor":' || i.amount
+                      || '}')::json),
+           array_agg(c.traceparent)
     INTO subjects, payloads, traceparents
-    FROM unnest(accepted) AS i;
+    FROM unnest(accepted) AS i
+         JOIN unnest(callers) WITH ORDINALITY
+              AS c (subject, session, roles, request_id, traceparent,
+                    address, route, key, payload_hash, n) ON c.n = i.n;
 
     PERFORM journal.append_batch('payment.completed', subjects, payloads,
                                  traceparents);

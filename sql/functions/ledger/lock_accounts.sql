@@ -6,38 +6,54 @@ CREATE OR REPLACE FUNCTION ledger.lock_accounts(ids bigint[])
 RETURNS ledger.state[]
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    states  ledger.state[];
 BEGIN
-    SELECT array_agg((l.id, l.ctid, l.balance, l.held + l.floor, l.sequence,
-                      l.frozen)::ledger.state)
-    INTO states
-    FROM (SELECT a.id, a.ctid, a.balance, a.held, a.floor, a.sequence,
-                 a.frozen
-          FROM ledger.account AS a
-          WHERE a.id = ANY (ids)
-          ORDER BY a.id
-          FOR NO KEY UPDATE) AS l;
-
-    RETURN states;
+    RETURN ARRAY(
+        SELECT (l.id, l.ctid, l.owner, l.currency, l.balance,
+                l.held + l.floor, l.sequence, l.frozen)::ledger.state
+        FROM (SELECT a.id, a.ctid, a.owner, a.currency, a.balance, a.held,
+                     a.floor, a.sequence, a.frozen
+              FROM ledger.account AS a
+              WHERE a.id = ANY (ids)
+              ORDER BY a.id
+              FOR NO KEY UPDATE) AS l);
 END
 $$;
 
 COMMENT ON FUNCTION ledger.lock_accounts(bigint[]) IS
     'Locks accounts in the order of their ids';
 
--- The accounts of a batch that nothing is wrong with so far.
-CREATE OR REPLACE FUNCTION ledger.lock_items(items ledger.item[])
-RETURNS ledger.state[]
+-- The same for the wallets of a batch, those of the callers and of the
+-- recipients, as far as they exist.
+CREATE OR REPLACE FUNCTION ledger.lock_wallets(
+    callers     azora.caller[],
+    owners      uuid[],
+    currencies  text[]
+) RETURNS ledger.state[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    RETURN ledger.lock_accounts(ARRAY(
-        SELECT i.debit FROM unnest(items) AS i WHERE i.problem IS NULL
-        UNION ALL
-        SELECT i.credit FROM unnest(items) AS i WHERE i.problem IS NULL));
+    RETURN ARRAY(
+        SELECT (l.id, l.ctid, l.owner, l.currency, l.balance,
+                l.held + l.floor, l.sequence, l.frozen)::ledger.state
+        FROM (SELECT a.id, a.ctid, a.owner, a.currency, a.balance, a.held,
+                     a.floor, a.sequence, a.frozen
+              FROM (SELECT c.subject AS owner, c.currency
+                    FROM unnest(callers, currencies)
+                         AS c (subject, session, roles, request_id,
+                               traceparent, address, route, key,
+                               payload_hash, currency)
+                    UNION
+                    SELECT o.owner, o.currency
+                    FROM unnest(owners, currencies) AS o (owner, currency))
+                   AS w
+                   JOIN ledger.account AS a
+                        ON a.owner = w.owner
+                       AND a.currency = w.currency
+                       AND a.kind = 'wallet'
+              ORDER BY a.id
+              FOR NO KEY UPDATE OF a) AS l);
 END
 $$;
 
-COMMENT ON FUNCTION ledger.lock_items(ledger.item[]) IS
-    'Locks the accounts of a batch';
+COMMENT ON FUNCTION ledger.lock_wallets(azora.caller[], uuid[], text[]) IS
+    'Locks the wallets of a batch in the order of their ids';

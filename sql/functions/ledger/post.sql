@@ -11,7 +11,8 @@ DECLARE
     prefix    text := azora.uuid7_prefix(clock_timestamp());
 BEGIN
     SELECT array_agg((
-               u.n, (prefix || substr(gen_random_uuid()::text, 16))::uuid,
+               u.n, overlay(gen_random_uuid()::text PLACING prefix
+                               FROM 1 FOR 15)::uuid,
                u.debit, u.credit, u.amount, u.currency, u.kind, u.reference,
                u.recipient, u.memo, NULL, NULL, NULL, NULL,
                u.n)::ledger.item ORDER BY u.n)
@@ -22,7 +23,10 @@ BEGIN
                n)
     WHERE u.amount > 0;
 
-    states := ledger.lock_items(numbered);
+    states := ledger.lock_accounts(ARRAY(
+        SELECT a.id
+        FROM unnest(numbered) AS i
+             CROSS JOIN LATERAL (VALUES (i.debit), (i.credit)) AS a (id)));
 
     IF EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen) THEN
         PERFORM azora.refuse(p.status, p.problem, p.detail, p.pointer)

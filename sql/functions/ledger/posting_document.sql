@@ -4,8 +4,7 @@ CREATE OR REPLACE FUNCTION ledger.posting_document(
     seq       bigint,
     amount    bigint,
     balance   bigint,
-    transfer  uuid,
-    account   bigint
+    transfer  uuid
 ) RETURNS json
 LANGUAGE sql STABLE
 AS $$
@@ -21,11 +20,10 @@ AS $$
     FROM ledger.transfer AS t
          JOIN ledger.currency AS c ON c.code = t.currency
          JOIN ledger.account AS o
-              ON o.id = CASE WHEN t.debit = posting_document.account
+              ON o.id = CASE WHEN posting_document.amount < 0
                         THEN t.credit ELSE t.debit END
     WHERE t.id = posting_document.transfer
 $$;
 
-COMMENT ON FUNCTION ledger.posting_document(bigint, bigint, bigint, uuid,
-                                            bigint) IS
+COMMENT ON FUNCTION ledger.posting_document(bigint, bigint, bigint, uuid) IS
     'A line of a statement';

@@ -1,62 +1,55 @@
--- First step of a batch: who pays whom how much, and what is wrong already. A
--- recipient named by account id whose wallet exists costs one index lookup;
--- for others owners, by place in the batch, says who was found.
+-- The items of a batch whose wallets are locked: who pays whom how much, and
+-- what is wrong already. owners says, by place, who the recipients are.
 CREATE OR REPLACE FUNCTION ledger.read_items(
     callers     azora.caller[],
+    owners      uuid[],
     currencies  text[],
     addresses   text[],
     amounts     text[],
     memos       text[],
-    owners      uuid[]
+    states      ledger.state[]
 ) RETURNS ledger.item[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     prefix  text := azora.uuid7_prefix(clock_timestamp());
-    items   ledger.item[];
 BEGIN
-    SELECT array_agg((
-        i.n, (prefix || substr(gen_random_uuid()::text, 16))::uuid,
-        s.id, r.id, m.minor, i.currency, 'transfer', NULL, i.address, i.memo,
-        i.key, i.payload_hash,
-        CASE
-            WHEN c.code IS NULL THEN 'unknown-currency'
-            WHEN m.minor IS NULL THEN ledger.money_problem(i.amount, c.scale)
-            WHEN length(i.memo) > 280 THEN 'memo-too-long'
-            WHEN length(i.key) NOT BETWEEN 1 AND 255
-            THEN 'invalid-idempotency-key'
-            WHEN r.id IS NULL THEN 'unknown-recipient'
-            WHEN r.id = s.id THEN 'same-account'
-            WHEN s.id IS NULL THEN 'insufficient-funds'
-        END,
-        NULL, i.n)::ledger.item ORDER BY i.n)
-    INTO items
-    FROM unnest(callers, currencies, addresses, amounts, memos, owners)
-         WITH ORDINALITY
-         AS i (subject, session, roles, request_id, traceparent, client,
-               route, key, payload_hash, currency, address, amount, memo,
-               owner, n)
-         LEFT JOIN ledger.currency AS c ON c.code = i.currency
-         LEFT JOIN ledger.account AS s
-              ON s.owner = i.subject
-             AND s.currency = i.currency
-             AND s.kind = 'wallet'
-         LEFT JOIN ledger.account AS r
-              ON r.owner = CASE
-                     WHEN i.owner IS NOT NULL THEN i.owner
-                     WHEN i.address ~* azora.uuid_pattern()
-                     THEN i.address::uuid
-                 END
-             AND r.currency = i.currency
-             AND r.kind = 'wallet'
-         CROSS JOIN LATERAL (
-             SELECT ledger.money_minor(i.amount, c.scale, c.factor) AS minor
-         ) AS m;
-
-    RETURN items;
+    RETURN ARRAY(
+        SELECT (i.n,
+                overlay(gen_random_uuid()::text PLACING prefix
+                        FROM 1 FOR 15)::uuid,
+                s.id, r.id, i.minor, i.currency, 'transfer', NULL, i.address,
+                i.memo, i.key, i.payload_hash,
+                CASE
+                    WHEN i.code IS NULL THEN 'unknown-currency'
+                    WHEN i.minor IS NULL
+                    THEN ledger.money_problem(i.amount, i.scale)
+                    WHEN length(i.memo) > 280 THEN 'memo-too-long'
+                    WHEN length(i.key) NOT BETWEEN 1 AND 255
+                    THEN 'invalid-idempotency-key'
+                    WHEN i.owner = i.subject THEN 'same-account'
+                    WHEN r.id IS NULL THEN 'unknown-recipient'
+                    WHEN s.id IS NULL THEN 'insufficient-funds'
+                END,
+                NULL, i.n)::ledger.item
+        FROM (SELECT u.n, u.subject, u.key, u.payload_hash, u.owner,
+                     u.currency, u.address, u.amount, u.memo, c.code, c.scale,
+                     ledger.money_minor(u.amount, c.scale, c.factor) AS minor
+              FROM unnest(callers, owners, currencies, addresses, amounts,
+                          memos) WITH ORDINALITY
+                   AS u (subject, session, roles, request_id, traceparent,
+                         client, route, key, payload_hash, owner, currency,
+                         address, amount, memo, n)
+                   LEFT JOIN ledger.currency AS c ON c.code = u.currency
+              OFFSET 0) AS i
+             LEFT JOIN unnest(states) AS s
+                  ON s.owner = i.subject AND s.currency = i.currency
+             LEFT JOIN unnest(states) AS r
+                  ON r.owner = i.owner AND r.currency = i.currency
+        ORDER BY i.n);
 END
 $$;
 
-COMMENT ON FUNCTION ledger.read_items(azora.caller[], text[], text[], text[],
-                                      text[], uuid[]) IS
+COMMENT ON FUNCTION ledger.read_items(azora.caller[], uuid[], text[], text[],
+                                      text[], text[], ledger.state[]) IS
     'Reads the items of a batch';

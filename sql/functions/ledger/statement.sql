@@ -35,13 +35,24 @@ BEGIN
     INTO items, keys
     FROM (SELECT p.seq,
                  ledger.posting_document(p.seq, p.amount, p.balance,
-                                         p.transfer, p.account) AS document
+                                         p.transfer) AS document
           FROM ledger.account AS a
-               JOIN ledger.posting AS p ON p.account = a.id
+               CROSS JOIN LATERAL (
+                   (SELECT t.debit_seq AS seq, -t.amount AS amount,
+                           t.debit_balance AS balance, t.id AS transfer
+                    FROM ledger.transfer AS t
+                    WHERE t.debit = a.id AND t.debit_seq < below::bigint
+                    ORDER BY t.debit_seq DESC
+                    LIMIT size + 1)
+                   UNION ALL
+                   (SELECT t.credit_seq, t.amount, t.credit_balance, t.id
+                    FROM ledger.transfer AS t
+                    WHERE t.credit = a.id AND t.credit_seq < below::bigint
+                    ORDER BY t.credit_seq DESC
+                    LIMIT size + 1)) AS p
           WHERE a.owner = caller.subject
             AND a.currency = statement.currency
             AND a.kind = 'wallet'
-            AND p.seq < below::bigint
           ORDER BY p.seq DESC
           LIMIT size + 1) AS s;
 

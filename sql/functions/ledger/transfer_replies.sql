@@ -1,5 +1,4 @@
--- Last step: the answers. Those of a batch in which all is good come from the
--- items themselves.
+-- The answers of a batch in which all is good, from the items themselves.
 CREATE OR REPLACE FUNCTION ledger.good_replies(items ledger.item[])
 RETURNS SETOF azora.batch_reply
 LANGUAGE sql STABLE

@@ -18,7 +18,7 @@ BEGIN
     IF cursor IS NOT NULL THEN
         after := azora.cursor_decode(cursor);
 
-        IF after IS NULL OR after !~ azora.uuid_pattern() THEN
+        IF after IS NULL OR NOT azora.is_uuid(after) THEN
             RETURN azora.invalid_cursor();
         END IF;
     END IF;

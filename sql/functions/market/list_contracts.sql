@@ -17,7 +17,7 @@ BEGIN
     IF cursor IS NOT NULL THEN
         before := azora.cursor_decode(cursor);
 
-        IF before IS NULL OR before !~ azora.uuid_pattern() THEN
+        IF before IS NULL OR NOT azora.is_uuid(before) THEN
             RETURN azora.invalid_cursor();
         END IF;
     END IF;
