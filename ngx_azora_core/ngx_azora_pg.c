@@ -303,6 +303,7 @@ ngx_azora_detach(ngx_azora_op_t *op)
     if (op->home) {
         /* what was sent stays sent, its result finds nobody */
         *op->home = NULL;
+        ngx_azora_pg_conn_orphan(op->conn, op->deadline);
         ngx_azora_pg_lane_remove(op->lane, op);
 
     } else if (op->done) {

@@ -158,13 +158,14 @@ struct ngx_azora_pg_conn_s {
 
     PGresult                     *error;        /* first of this Sync */
     PGresult                     *result;       /* waits for its Sync */
-    const ngx_azora_statement_t  *current;      /* whose result it is */
+    const ngx_azora_statement_t  *current;      /* what was sent last */
     ngx_azora_op_t              **ops;          /* all lanes but read */
     ngx_uint_t                    nops;
 
     unsigned                      replica:1;    /* connected by replicas */
     unsigned                      fallback:1;   /* next one: the primary */
     unsigned                      overdue:1;    /* a deadline passed here */
+    unsigned                      orphan:1;     /* an asker left */
     unsigned                      closing:1;    /* once it is idle */
     unsigned                      parked:1;     /* do not connect again */
     unsigned                      broken:1;     /* a send failed */
@@ -245,31 +246,76 @@ void ngx_azora_pg_lane_again(ngx_azora_pg_lane_t *lane, ngx_azora_op_t *op);
 void ngx_azora_pg_lane_fail(ngx_azora_pg_lane_t *lane, const char *reason);
 
 
+/* the operation is in flight on conn from now on (all lanes but read) */
+void ngx_azora_pg_take(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op);
+
+
 /* ngx_azora_pg_conn.c */
 
 void ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn);
 void ngx_azora_pg_conn_free(ngx_azora_pg_conn_t *conn);
 /* a closed connection that waits for its next attempt tries soon */
 void ngx_azora_pg_conn_hurry(ngx_azora_pg_conn_t *conn);
+/* reason NULL: libpq's */
 void ngx_azora_pg_conn_lost(ngx_azora_pg_conn_t *conn, const char *reason);
-/* closes an idle connection that is asked to close, or a worker's last */
+/* closes an idle connection that is asked to close, or a leaving worker's */
 void ngx_azora_pg_conn_idle(ngx_azora_pg_conn_t *conn);
+/* a deadline passed in flight: the connection gets a little more time */
+void ngx_azora_pg_conn_overdue(ngx_azora_pg_conn_t *conn);
+/* an asker left while its statement runs */
+void ngx_azora_pg_conn_orphan(ngx_azora_pg_conn_t *conn, ngx_msec_t deadline);
+/* results come again */
+void ngx_azora_pg_conn_alive(ngx_azora_pg_conn_t *conn);
+void ngx_azora_pg_conn_event_handler(ngx_event_t *ev);
+
+
+/* ngx_azora_pg_io.c */
+
+/* waits for one kind of event; the reverse may follow a closed socket */
+ngx_int_t ngx_azora_pg_conn_watch(ngx_azora_pg_conn_t *conn,
+    ngx_uint_t writing);
+void ngx_azora_pg_conn_unwatch(ngx_azora_pg_conn_t *conn);
 /* queues one statement; NGX_ERROR: nothing was sent, conn is broken */
 ngx_int_t ngx_azora_pg_conn_send(ngx_azora_pg_conn_t *conn,
     const ngx_azora_statement_t *statement, const char *const *params,
     ngx_azora_op_t *op);
 /* ends what was queued with a Sync and sends it all; NGX_ERROR: broken */
 ngx_int_t ngx_azora_pg_conn_sync(ngx_azora_pg_conn_t *conn);
-/* a deadline passed in flight: the connection gets a little more time */
-void ngx_azora_pg_conn_overdue(ngx_azora_pg_conn_t *conn);
-/* results come again */
-void ngx_azora_pg_conn_alive(ngx_azora_pg_conn_t *conn);
+ngx_int_t ngx_azora_pg_conn_flush(ngx_azora_pg_conn_t *conn);
+/* conn may be closed when it returns */
+void ngx_azora_pg_conn_read(ngx_azora_pg_conn_t *conn);
+void ngx_azora_pg_conn_log(ngx_azora_pg_conn_t *conn, ngx_uint_t level,
+    const char *what, const char *reason);
+void ngx_azora_pg_notice(void *data, const PGresult *res);
 
 
 /* ngx_azora_pg_result.c */
 
 /* takes all results that have arrived; NGX_ERROR: the connection is lost */
 ngx_int_t ngx_azora_pg_results(ngx_azora_pg_conn_t *conn);
+ngx_uint_t ngx_azora_pg_succeeded(const PGresult *res);
+/* SQLSTATE, "00000" when there is none */
+const char *ngx_azora_pg_state(const PGresult *res);
+/* whether the statement must be prepared again; it will be */
+ngx_uint_t ngx_azora_pg_stale(ngx_azora_pg_conn_t *conn,
+    const ngx_azora_statement_t *statement, const char *state);
+/* whether others were in the way, so that trying again may help */
+ngx_uint_t ngx_azora_pg_conflict(const char *state);
+/* what a failure means to the asker; logs it */
+ngx_azora_op_status_e ngx_azora_pg_classify(ngx_azora_pg_conn_t *conn,
+    const ngx_azora_statement_t *statement, const char *state, PGresult *res);
+
+#define ngx_azora_pg_class(state, class)                                      \
+    ((state)[0] == (class)[0] && (state)[1] == (class)[1])
+
+
+/* ngx_azora_pg_batch.c */
+
+/* takes the next batch out of the queue, then sends it: NGX_ERROR as above */
+void ngx_azora_pg_take_batch(ngx_azora_pg_conn_t *conn);
+ngx_int_t ngx_azora_pg_send_arrays(ngx_azora_pg_conn_t *conn);
+void ngx_azora_pg_batch_result(ngx_azora_pg_conn_t *conn,
+    const ngx_azora_statement_t *statement);
 
 
 /* ngx_azora_pg_array.c */

@@ -16,9 +16,6 @@ static ngx_azora_pg_conn_t *ngx_azora_pg_free_conn(ngx_azora_pg_lane_t *lane);
 static void ngx_azora_pg_send_read(ngx_azora_pg_conn_t *conn,
     ngx_azora_op_t *op);
 static void ngx_azora_pg_send_write(ngx_azora_pg_conn_t *conn);
-static ngx_int_t ngx_azora_pg_send_arrays(ngx_azora_pg_conn_t *conn);
-static void ngx_azora_pg_take(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op);
-static void ngx_azora_pg_take_batch(ngx_azora_pg_conn_t *conn);
 static void ngx_azora_pg_untake(ngx_azora_pg_conn_t *conn);
 static void ngx_azora_pg_lane_open(ngx_azora_pg_lane_t *lane);
 static void ngx_azora_pg_lane_timer_handler(ngx_event_t *ev);
@@ -212,35 +209,45 @@ ngx_azora_pg_lane_flush_handler(ngx_event_t *ev)
         return;
     }
 
-    if (lane->connected == 0) {
-        ngx_azora_pg_lane_open(lane);
-        return;
-    }
-
     if (ngx_azora_pg_is_read(lane)) {
         ngx_azora_pg_flush_reads(lane);
 
     } else {
         ngx_azora_pg_flush_writes(lane);
     }
+
+    if (ngx_exiting && !ngx_queue_empty(&lane->waiting)) {
+        ngx_azora_pg_lane_open(lane);
+    }
 }
 
 
-/* In a leaving worker connections are closed early: late work opens one. */
+/* A leaving worker closes idle connections early: late work opens one. */
 
 static void
 ngx_azora_pg_lane_open(ngx_azora_pg_lane_t *lane)
 {
-    ngx_uint_t  i;
+    ngx_uint_t            i;
+    ngx_azora_pg_conn_t  *conn, *parked;
+
+    parked = NULL;
 
     for (i = 0; i < lane->nconns; i++) {
-        if (!lane->conns[i].parked) {
+        conn = &lane->conns[i];
+
+        if (conn->parked) {
+            parked = conn;
+
+        } else if (conn->state != NGX_AZORA_PG_READY) {
+            /* one is on its way */
             return;
         }
     }
 
-    lane->conns[0].parked = 0;
-    ngx_azora_pg_conn_open(&lane->conns[0]);
+    if (parked) {
+        parked->parked = 0;
+        ngx_azora_pg_conn_open(parked);
+    }
 }
 
 
@@ -433,39 +440,7 @@ ngx_azora_pg_send_write(ngx_azora_pg_conn_t *conn)
 }
 
 
-static ngx_int_t
-ngx_azora_pg_send_arrays(ngx_azora_pg_conn_t *conn)
-{
-    char                         *arrays[NGX_AZORA_PG_ARRAYS_MAX];
-    ngx_int_t                     rc;
-    ngx_uint_t                    i, n;
-    const ngx_azora_statement_t  *statement;
-
-    statement = conn->ops[0]->statement;
-    rc = NGX_ERROR;
-
-    for (n = 0; n < statement->nparams; n++) {
-
-        arrays[n] = ngx_azora_pg_array(conn->ops, conn->nops, n);
-        if (arrays[n] == NULL) {
-            break;
-        }
-    }
-
-    if (n == statement->nparams) {
-        rc = ngx_azora_pg_conn_send(conn, statement,
-                                    (const char *const *) arrays, NULL);
-    }
-
-    for (i = 0; i < n; i++) {
-        ngx_free(arrays[i]);
-    }
-
-    return rc;
-}
-
-
-static void
+void
 ngx_azora_pg_take(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op)
 {
     ngx_queue_remove(&op->queue);
@@ -475,60 +450,6 @@ ngx_azora_pg_take(ngx_azora_pg_conn_t *conn, ngx_azora_op_t *op)
     op->conn = conn;
     op->home = &conn->ops[conn->nops];
     conn->ops[conn->nops++] = op;
-}
-
-
-/*
- * What waits for the same statement, in order of arrival.  An operation's
- * limit is the size of a smaller batch it goes in after a bigger one failed.
- */
-
-static void
-ngx_azora_pg_take_batch(ngx_azora_pg_conn_t *conn)
-{
-    size_t                        size;
-    ngx_uint_t                    max;
-    ngx_queue_t                  *q, *next;
-    ngx_azora_op_t               *op;
-    ngx_azora_pg_lane_t          *lane;
-    const ngx_azora_statement_t  *statement;
-
-    lane = conn->lane;
-    statement = NULL;
-    size = 0;
-    max = NGX_AZORA_PG_BATCH_MAX;
-
-    for (q = ngx_queue_head(&lane->waiting);
-         q != ngx_queue_sentinel(&lane->waiting) && conn->nops < max;
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        op = ngx_queue_data(q, ngx_azora_op_t, queue);
-
-        if (statement == NULL) {
-            statement = op->statement;
-
-        } else if (op->statement != statement) {
-            continue;
-        }
-
-        if (op->limit) {
-
-            if (conn->nops >= op->limit) {
-                break;
-            }
-
-            max = ngx_min(max, op->limit);
-        }
-
-        size += op->size;
-
-        if (size > NGX_AZORA_PG_BATCH_BYTES && conn->nops) {
-            break;
-        }
-
-        ngx_azora_pg_take(conn, op);
-    }
 }
 
 

@@ -19,6 +19,7 @@ static char *ngx_azora_pg_target(ngx_conf_t *cf, ngx_str_t *conninfo,
     const char *session_attrs, ngx_azora_pg_target_t **target);
 static char *ngx_azora_pg_params(ngx_conf_t *cf, PQconninfoOption *options,
     const char *session_attrs, ngx_azora_pg_target_t *target);
+static ngx_uint_t ngx_azora_pg_is_own(const char *keyword);
 static ngx_int_t ngx_azora_pg_param(ngx_conf_t *cf,
     ngx_azora_pg_target_t *target, const char *keyword, const char *value);
 static char *ngx_azora_pg_hosts(ngx_conf_t *cf, PQconninfoOption *options,
@@ -140,14 +141,9 @@ ngx_azora_pg_params(ngx_conf_t *cf, PQconninfoOption *options,
     const char *session_attrs, ngx_azora_pg_target_t *target)
 {
     int                            seconds;
-    ngx_uint_t                     i;
     const char                    *value;
     PQconninfoOption              *o;
     const ngx_azora_pg_default_t  *d;
-
-    static const char  *own[] = { "host", "hostaddr", "port", "options",
-                                  "connect_timeout", "application_name",
-                                  "replication", NULL };
 
     if (ngx_azora_pg_option(options, "service")) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -178,14 +174,7 @@ ngx_azora_pg_params(ngx_conf_t *cf, PQconninfoOption *options,
                               : NGX_AZORA_PG_CONNECT_MS;
 
     for (o = options; o->keyword; o++) {
-
-        if (o->val == NULL || *o->val == '\0') {
-            continue;
-        }
-
-        for (i = 0; own[i] && strcmp(own[i], o->keyword) != 0; i++) { }
-
-        if (own[i] == NULL
+        if (o->val && *o->val && !ngx_azora_pg_is_own(o->keyword)
             && ngx_azora_pg_param(cf, target, o->keyword, o->val) != NGX_OK)
         {
             return NGX_CONF_ERROR;
@@ -210,6 +199,27 @@ ngx_azora_pg_params(ngx_conf_t *cf, PQconninfoOption *options,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* What ngx_azora_pg_start() says itself, or nobody may say. */
+
+static ngx_uint_t
+ngx_azora_pg_is_own(const char *keyword)
+{
+    ngx_uint_t  i;
+
+    static const char  *own[] = { "host", "hostaddr", "port", "options",
+                                  "connect_timeout", "application_name",
+                                  "replication", NULL };
+
+    for (i = 0; own[i]; i++) {
+        if (strcmp(own[i], keyword) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -128,7 +128,8 @@ subtest 'PostgreSQL crashes and comes back' => sub {
 
     $azora->start_postgres;
     ok(poll_until(20 * $azora->patience, sub {
-        $azora->get('/probe/read?n=2')->{status} == 200 }), 'it is found again');
+        $azora->get('/probe/read?n=2')->{status} == 200;
+    }), 'it is found again');
 
     my @answers = $stop->();
     my $count = outcomes(@answers);
