@@ -291,13 +291,14 @@ const char *ngx_http_azora_auth_common_check(
 
 /* ngx_http_azora_auth_hash.c: jobs for the thread pool */
 
+typedef struct ngx_http_azora_auth_ctx_s  ngx_http_azora_auth_ctx_t;
 typedef struct ngx_http_azora_auth_job_s  ngx_http_azora_auth_job_t;
 
 struct ngx_http_azora_auth_job_s {
     ngx_queue_t                      queue;
     ngx_thread_task_t                task;
     ngx_event_t                      deadline;
-    ngx_http_request_t              *request;   /* NULL: the client left */
+    ngx_http_azora_auth_ctx_t       *actx;      /* NULL: the client left */
     const ngx_http_azora_auth_peppers_t *peppers;
     ngx_http_azora_auth_main_conf_t *conf;
     ngx_http_azora_auth_password_e   result;
@@ -311,16 +312,15 @@ struct ngx_http_azora_auth_job_s {
 
 /* The request's own state between two entries of its prepare step. */
 
-typedef struct {
+struct ngx_http_azora_auth_ctx_s {
+    ngx_http_request_t              *request;
     ngx_uint_t                       state;
     ngx_azora_op_t                  *op;
     ngx_http_azora_auth_job_t       *job;
     ngx_http_azora_auth_password_e   result;
     ngx_str_t                        made;      /* PHC string in r->pool */
-    ngx_uint_t                       wait;      /* seconds, of a lockout */
-    unsigned                         failed:1;  /* problem already given */
-    ngx_int_t                        status;
-} ngx_http_azora_auth_ctx_t;
+    ngx_int_t                        status;    /* of the lookup */
+};
 
 /*
  * Queues a job for the request; stored NULL hashes, otherwise verifies.
@@ -330,6 +330,8 @@ typedef struct {
 ngx_int_t ngx_http_azora_auth_hash(ngx_http_request_t *r,
     ngx_http_azora_auth_ctx_t *actx, const ngx_str_t *password,
     const char *stored);
+/* The queue of this worker; to be called once when it starts. */
+void ngx_http_azora_auth_hash_init(void);
 /* The client left. */
 void ngx_http_azora_auth_hash_forget(ngx_http_azora_auth_ctx_t *actx);
 

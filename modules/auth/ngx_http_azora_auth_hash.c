@@ -17,6 +17,9 @@
 /* in the queue and on a thread together */
 #define NGX_HTTP_AZORA_AUTH_DEADLINE  15000
 
+/* a third of the event loop's share when there is not enough for both */
+#define NGX_HTTP_AZORA_AUTH_NICE      5
+
 
 static void ngx_http_azora_auth_job_next(void);
 static void ngx_http_azora_auth_job_run(void *data, ngx_log_t *log);
@@ -36,6 +39,15 @@ static ngx_uint_t        ngx_http_azora_auth_nrunning;
 static ngx_connection_t  ngx_http_azora_auth_no_connection;
 
 
+void
+ngx_http_azora_auth_hash_init(void)
+{
+    ngx_queue_init(&ngx_http_azora_auth_waiting);
+    ngx_queue_init(&ngx_http_azora_auth_running);
+    ngx_http_azora_auth_no_connection.fd = (ngx_socket_t) -1;
+}
+
+
 ngx_int_t
 ngx_http_azora_auth_hash(ngx_http_request_t *r,
     ngx_http_azora_auth_ctx_t *actx, const ngx_str_t *password,
@@ -46,12 +58,6 @@ ngx_http_azora_auth_hash(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t  *conf;
 
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
-
-    if (ngx_http_azora_auth_waiting.next == NULL) {
-        ngx_queue_init(&ngx_http_azora_auth_waiting);
-        ngx_queue_init(&ngx_http_azora_auth_running);
-        ngx_http_azora_auth_no_connection.fd = (ngx_socket_t) -1;
-    }
 
     if (ngx_http_azora_auth_nwaiting >= (ngx_uint_t) conf->pool_queue) {
         ngx_azora_metric_add(conf->metric_busy, 1);
@@ -71,7 +77,7 @@ ngx_http_azora_auth_hash(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    job->request = r;
+    job->actx = actx;
     job->conf = conf;
     job->peppers = conf->peppers;
     job->len = password->len;
@@ -152,8 +158,12 @@ ngx_http_azora_auth_job_run(void *data, ngx_log_t *log)
     static __thread ngx_uint_t  polite;
 
     if (!polite && job->conf->pool_own) {
-        /* this thread only: 10 ms of hashing must not delay the event loop */
-        (void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid), 10);
+        /*
+         * Of this thread only: 10 ms of hashing must not delay the event
+         * loop, and logins must go on when the machine is busy.
+         */
+        (void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid),
+                           NGX_HTTP_AZORA_AUTH_NICE);
         polite = 1;
     }
 
@@ -209,7 +219,7 @@ ngx_http_azora_auth_job_deadline(ngx_event_t *ev)
 
     if (job->running) {
         ngx_http_azora_auth_job_answer(job,
-                                       NGX_HTTP_AZORA_AUTH_PASSWORD_FAILED);
+                                       NGX_HTTP_AZORA_AUTH_PASSWORD_BUSY);
         ngx_add_timer(&job->deadline, NGX_HTTP_AZORA_AUTH_DEADLINE);
         return;
     }
@@ -234,15 +244,15 @@ ngx_http_azora_auth_job_answer(ngx_http_azora_auth_job_t *job,
     ngx_http_request_t         *r;
     ngx_http_azora_auth_ctx_t  *actx;
 
-    r = job->request;
+    actx = job->actx;
 
-    if (r == NULL) {
+    if (actx == NULL) {
         return;
     }
 
-    job->request = NULL;
+    job->actx = NULL;
+    r = actx->request;
 
-    actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
     actx->job = NULL;
     actx->result = result;
 
@@ -288,7 +298,7 @@ ngx_http_azora_auth_hash_forget(ngx_http_azora_auth_ctx_t *actx)
     }
 
     actx->job = NULL;
-    job->request = NULL;
+    job->actx = NULL;
 
     if (!job->running) {
         ngx_queue_remove(&job->queue);

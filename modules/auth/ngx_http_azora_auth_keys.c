@@ -72,8 +72,9 @@ static ngx_int_t
 ngx_http_azora_auth_keys_read(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf, ngx_uint_t create)
 {
-    int         fd;
-    ngx_int_t   rc;
+    int          fd;
+    ngx_int_t    rc;
+    struct stat  st;
 
     if (create
         && mkdir((char *) conf->key_dir.data, 0700) == -1
@@ -94,6 +95,14 @@ ngx_http_azora_auth_keys_read(ngx_conf_t *cf,
 
         ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
                       "cannot open \"%V\"", &conf->key_dir);
+        return NGX_ERROR;
+    }
+
+    if (fstat(fd, &st) == -1 || (st.st_mode & (S_IWGRP|S_IWOTH))) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "others may put keys into \"%V\": its mode must not let "
+                      "group or others write", &conf->key_dir);
+        (void) close(fd);
         return NGX_ERROR;
     }
 

@@ -19,6 +19,7 @@ static ngx_int_t ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
 static ngx_int_t ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
+static ngx_int_t ngx_http_azora_auth_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_azora_auth_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_azora_auth_create_loc_conf(ngx_conf_t *cf);
@@ -145,7 +146,7 @@ ngx_module_t  ngx_http_azora_auth_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_azora_auth_init_process,      /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -333,6 +334,15 @@ ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
     }
 
     return conf->pool ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_azora_auth_hash_init();
+
+    return NGX_OK;
 }
 
 

@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_azora_auth.h"
+#include <sodium.h>
 
 
 /* A hint: the queue drains hundreds of hashes in that time. */
@@ -33,6 +34,8 @@ static void ngx_http_azora_auth_credential_done(ngx_azora_op_t *op,
 static ngx_int_t ngx_http_azora_auth_start_hash(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx,
     const char *stored);
+static void ngx_http_azora_auth_wipe_request(ngx_http_request_t *r,
+    ngx_azora_value_t *password);
 static ngx_int_t ngx_http_azora_auth_login_verdict(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx);
 static ngx_int_t ngx_http_azora_auth_busy(ngx_http_request_t *r);
@@ -168,6 +171,7 @@ ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
     reason = ngx_http_azora_auth_common_check(&conf->common, &password->text,
                                               words, 2);
     if (reason != NULL) {
+        ngx_http_azora_auth_wipe_request(r, password);
         ngx_azora_problem_error(r, "/password", "%s", reason);
         return ngx_azora_problem(r, 422, "common-password", "%s", reason);
     }
@@ -232,7 +236,7 @@ ngx_http_azora_auth_credential(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     }
 
     actx->op = ngx_azora_query(conf->credential, &email->text, 0,
-                               ngx_http_azora_auth_credential_done, r);
+                               ngx_http_azora_auth_credential_done, actx);
     if (actx->op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -246,12 +250,12 @@ ngx_http_azora_auth_credential(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 static void
 ngx_http_azora_auth_credential_done(ngx_azora_op_t *op, void *data)
 {
-    ngx_http_request_t *r = data;
+    ngx_http_azora_auth_ctx_t *actx = data;
 
-    ngx_str_t                   stored;
-    ngx_http_azora_auth_ctx_t  *actx;
+    ngx_str_t            stored;
+    ngx_http_request_t  *r;
 
-    actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
+    r = actx->request;
 
     actx->op = NULL;
     actx->status = NGX_OK;
@@ -296,6 +300,8 @@ ngx_http_azora_auth_start_hash(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     rc = ngx_http_azora_auth_hash(r, actx, &password->text, stored);
 
+    ngx_http_azora_auth_wipe_request(r, password);
+
     if (rc == NGX_BUSY) {
         return ngx_http_azora_auth_busy(r);
     }
@@ -306,6 +312,36 @@ ngx_http_azora_auth_start_hash(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     }
 
     return rc;
+}
+
+
+/*
+ * The job has its own copy of the password, and nobody else needs one: not a
+ * core file, and not a log format that somebody gives $request_body to.
+ */
+
+static void
+ngx_http_azora_auth_wipe_request(ngx_http_request_t *r,
+    ngx_azora_value_t *password)
+{
+    ngx_chain_t  *cl;
+
+    if (password->json != NULL) {
+        sodium_memzero((char *) json_string_value(password->json),
+                       json_string_length(password->json));
+    }
+
+    sodium_memzero(password->text.data, password->text.len);
+
+    if (r->request_body == NULL) {
+        return;
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        if (ngx_buf_in_memory(cl->buf)) {
+            sodium_memzero(cl->buf->start, cl->buf->last - cl->buf->start);
+        }
+    }
 }
 
 
@@ -425,6 +461,7 @@ ngx_http_azora_auth_get_ctx(ngx_http_request_t *r)
 
     actx = cln->data;
     ngx_memzero(actx, sizeof(ngx_http_azora_auth_ctx_t));
+    actx->request = r;
     cln->handler = ngx_http_azora_auth_ctx_cleanup;
 
     ngx_http_set_ctx(r, actx, ngx_http_azora_auth_module);

@@ -253,7 +253,11 @@ ngx_http_azora_auth_guard(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     if (ctx->principal.subject.len == 0) {
 
-        if (alcf->mode == NGX_HTTP_AZORA_AUTH_OPTIONAL) {
+        /* nobody has no scope */
+
+        if (alcf->mode == NGX_HTTP_AZORA_AUTH_OPTIONAL
+            && alcf->scope.len == 0)
+        {
             return NGX_OK;
         }
 

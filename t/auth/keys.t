@@ -141,6 +141,8 @@ subtest 'what nginx -t says' => sub {
             sub { chmod 0640, "$case/$pem" });
     refused('a pepper that others may read', qr/mode must be 0600 or 0400/,
             sub { chmod 0604, "$case/pepper" });
+    refused('a directory that others may write', qr/others may put keys/,
+            sub { chmod 0770, $case });
     refused('not a key', qr/\Q$pem\E" cannot be used/,
             sub { spew("$case/$pem", "hello\n") });
     refused('an RSA key', qr/rsa\.retired\.pem" cannot be used/,

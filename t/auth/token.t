@@ -27,6 +27,12 @@ my $azora = Azora::Test->start(workers => 1, server => <<'END');
         proxy_pass http://$server_addr:$server_port/backend/$azora_subject;
     }
 
+    location /scoped/   {
+        azora_auth optional;
+        azora_scope "profile:read";
+        proxy_pass http://$server_addr:$server_port/backend/;
+    }
+
     location /audit/    {
         azora_auth required;
         azora_scope "profile:read audit:read";
@@ -173,6 +179,11 @@ subtest 'in front of another service' => sub {
     is $r->{json}{type}, '/problems/authentication-required', 'is told so';
     is $azora->get('/guarded/', token => $amina->{token})->{body},
         "/backend/$id\n", 'required: somebody';
+
+    is $azora->get('/scoped/')->{status}, 401,
+        'optional with a scope: nobody has it';
+    is $azora->get('/scoped/', token => $amina->{token})->{status}, 200,
+        'optional with a scope: somebody';
 
     $r = $azora->get('/audit/', token => $amina->{token});
     is $r->{status}, 403, 'a scope is missing';
