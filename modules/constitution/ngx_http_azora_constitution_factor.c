@@ -139,15 +139,15 @@ ngx_http_azora_factor_group(ngx_http_azora_reader_t *in,
     if (in->pos < in->last && *in->pos == '?') {
         in->pos++;
 
-        rc = ngx_http_azora_factor_group_kind(in, &around);
+        rc = ngx_http_azora_constitution_read_group(in, &around);
 
         if (rc == NGX_DONE) {
-            ngx_http_azora_factor_empty(part);
+            ngx_http_azora_constitution_part_empty(part);
             return NGX_OK;
         }
 
         if (rc == NGX_DECLINED) {
-            ngx_http_azora_factor_unknown(part);
+            ngx_http_azora_constitution_part_unknown(part);
             return NGX_OK;
         }
 
@@ -168,7 +168,7 @@ ngx_http_azora_factor_group(ngx_http_azora_reader_t *in,
 
     if (around) {
         /* looks, but takes nothing */
-        ngx_http_azora_factor_empty(part);
+        ngx_http_azora_constitution_part_empty(part);
     }
 
     return NGX_OK;
@@ -189,17 +189,17 @@ ngx_http_azora_factor_atom(ngx_http_azora_reader_t *in,
         return ngx_http_azora_factor_group(in, part);
 
     case '[':
-        return ngx_http_azora_factor_class(in, part);
+        return ngx_http_azora_constitution_read_class(in, part);
 
     case '\\':
-        return ngx_http_azora_factor_escape(in, part);
+        return ngx_http_azora_constitution_read_escape(in, part);
 
     case '.':
-        ngx_http_azora_factor_unknown(part);
+        ngx_http_azora_constitution_part_unknown(part);
         return NGX_OK;
 
     case '^': case '$':
-        ngx_http_azora_factor_empty(part);
+        ngx_http_azora_constitution_part_empty(part);
         return NGX_OK;
 
     case '*': case '+': case '?': case '{':
@@ -207,11 +207,11 @@ ngx_http_azora_factor_atom(ngx_http_azora_reader_t *in,
     }
 
     if (c < 0x80) {
-        ngx_http_azora_factor_char(part, c);
+        ngx_http_azora_constitution_part_char(part, c);
         return NGX_OK;
     }
 
-    ngx_http_azora_factor_unknown(part);
+    ngx_http_azora_constitution_part_unknown(part);
 
     while (in->pos < in->last && (*in->pos & 0xc0) == 0x80) {
         in->pos++;
@@ -241,7 +241,7 @@ ngx_http_azora_factor_repeat(ngx_http_azora_part_t *part, ngx_uint_t min,
         return;
     }
 
-    ngx_http_azora_factor_unknown(part);
+    ngx_http_azora_constitution_part_unknown(part);
 }
 
 
@@ -265,11 +265,14 @@ ngx_http_azora_factor_sequence(ngx_http_azora_reader_t *in,
             return NGX_ERROR;
         }
 
-        while ((rc = ngx_http_azora_factor_quantifier(in, &min, &max))
-               == NGX_OK)
-        {
-            ngx_http_azora_factor_repeat(&next, min, max);
-        }
+        do {
+            rc = ngx_http_azora_constitution_read_quantifier(in, &min, &max);
+
+            if (rc == NGX_OK) {
+                ngx_http_azora_factor_repeat(&next, min, max);
+            }
+
+        } while (rc == NGX_OK);
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
@@ -343,7 +346,7 @@ ngx_http_azora_factor_choice(ngx_http_azora_reader_t *in,
     }
 
     if (!known) {
-        ngx_http_azora_factor_unknown(part);
+        ngx_http_azora_constitution_part_unknown(part);
     }
 
     return NGX_OK;

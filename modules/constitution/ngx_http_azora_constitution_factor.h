@@ -34,16 +34,17 @@ typedef struct {
  * means that the pattern is not understood.
  */
 
-void ngx_http_azora_factor_empty(ngx_http_azora_part_t *part);
-void ngx_http_azora_factor_unknown(ngx_http_azora_part_t *part);
-void ngx_http_azora_factor_char(ngx_http_azora_part_t *part, u_char c);
+void ngx_http_azora_constitution_part_empty(ngx_http_azora_part_t *part);
+void ngx_http_azora_constitution_part_unknown(ngx_http_azora_part_t *part);
+void ngx_http_azora_constitution_part_char(ngx_http_azora_part_t *part,
+    u_char c);
 
 /* after a backslash outside of a class */
-ngx_int_t ngx_http_azora_factor_escape(ngx_http_azora_reader_t *in,
+ngx_int_t ngx_http_azora_constitution_read_escape(ngx_http_azora_reader_t *in,
     ngx_http_azora_part_t *part);
 
 /* after a "[" */
-ngx_int_t ngx_http_azora_factor_class(ngx_http_azora_reader_t *in,
+ngx_int_t ngx_http_azora_constitution_read_class(ngx_http_azora_reader_t *in,
     ngx_http_azora_part_t *part);
 
 /*
@@ -51,12 +52,12 @@ ngx_int_t ngx_http_azora_factor_class(ngx_http_azora_reader_t *in,
  * here; NGX_DONE after flags such as "(?i)"; NGX_DECLINED after a call of
  * another group.
  */
-ngx_int_t ngx_http_azora_factor_group_kind(ngx_http_azora_reader_t *in,
+ngx_int_t ngx_http_azora_constitution_read_group(ngx_http_azora_reader_t *in,
     ngx_uint_t *around);
 
 /* NGX_DECLINED: there is none here */
-ngx_int_t ngx_http_azora_factor_quantifier(ngx_http_azora_reader_t *in,
-    ngx_uint_t *min, ngx_uint_t *max);
+ngx_int_t ngx_http_azora_constitution_read_quantifier(
+    ngx_http_azora_reader_t *in, ngx_uint_t *min, ngx_uint_t *max);
 
 
 #endif /* _NGX_HTTP_AZORA_CONSTITUTION_FACTOR_H_INCLUDED_ */

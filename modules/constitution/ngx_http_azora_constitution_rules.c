@@ -507,26 +507,34 @@ static ngx_int_t
 ngx_http_azora_rules_string(ngx_pool_t *pool, json_t *json, size_t max,
     ngx_str_t *to)
 {
-    u_char  number[NGX_INT64_LEN + 1];
+    u_char     number[NGX_INT64_LEN + 1];
+    ngx_str_t  from;
+
+    ngx_str_null(to);
 
     if (json_is_integer(json)) {
-        to->data = number;
-        to->len = ngx_sprintf(number, "%L",
-                              (int64_t) json_integer_value(json))
-                  - number;
+        from.data = number;
+        from.len = ngx_sprintf(number, "%L",
+                               (int64_t) json_integer_value(json))
+                   - number;
 
     } else {
-        to->data = (u_char *) json_string_value(json);
-        to->len = json_string_length(json);
+        from.data = (u_char *) json_string_value(json);
+        from.len = json_string_length(json);
     }
 
-    if (to->data == NULL || to->len == 0 || to->len > max) {
+    if (from.data == NULL || from.len == 0 || from.len > max) {
         return NGX_ERROR;
     }
 
-    to->data = ngx_pstrdup(pool, to);
+    to->data = ngx_pstrdup(pool, &from);
+    if (to->data == NULL) {
+        return NGX_ERROR;
+    }
 
-    return (to->data == NULL) ? NGX_ERROR : NGX_OK;
+    to->len = from.len;
+
+    return NGX_OK;
 }
 
 

@@ -325,13 +325,15 @@ ngx_http_azora_constitution_recorded(ngx_azora_op_t *op, void *data)
 
     decision->rc = NGX_OK;
 
-    if (ngx_azora_op_status(op) == NGX_AZORA_OP_OK) {
+    if (ngx_azora_op_status(op) == NGX_AZORA_OP_OK
+        && ngx_azora_op_rows(op) == 1)
+    {
+        id = ngx_azora_op_value(op, 0, 0);
 
-        id = ngx_azora_op_rows(op) ? ngx_azora_op_value(op, 0, 0)
-                                   : (ngx_str_t) ngx_null_string;
-
-        decision->id_len = ngx_min(id.len, NGX_HTTP_AZORA_ID_LEN);
-        ngx_memcpy(decision->id, id.data, decision->id_len);
+        if (id.data != NULL) {
+            decision->id_len = ngx_min(id.len, NGX_HTTP_AZORA_ID_LEN);
+            ngx_memcpy(decision->id, id.data, decision->id_len);
+        }
     }
 
     if (decision->id_len == 0) {

@@ -13,7 +13,7 @@
 
 
 void
-ngx_http_azora_factor_empty(ngx_http_azora_part_t *part)
+ngx_http_azora_constitution_part_empty(ngx_http_azora_part_t *part)
 {
     part->exact = 1;
     part->set.n = 1;
@@ -22,7 +22,7 @@ ngx_http_azora_factor_empty(ngx_http_azora_part_t *part)
 
 
 void
-ngx_http_azora_factor_unknown(ngx_http_azora_part_t *part)
+ngx_http_azora_constitution_part_unknown(ngx_http_azora_part_t *part)
 {
     part->exact = 0;
     part->set.n = 0;
@@ -30,7 +30,7 @@ ngx_http_azora_factor_unknown(ngx_http_azora_part_t *part)
 
 
 void
-ngx_http_azora_factor_char(ngx_http_azora_part_t *part, u_char c)
+ngx_http_azora_constitution_part_char(ngx_http_azora_part_t *part, u_char c)
 {
     part->exact = 1;
     part->set.n = 1;
@@ -47,6 +47,21 @@ ngx_http_azora_factor_alnum(u_char c)
 }
 
 
+/* Steps over what is left up to the character, and over it. */
+
+static ngx_int_t
+ngx_http_azora_constitution_skip(ngx_http_azora_reader_t *in, u_char close)
+{
+    while (in->pos < in->last) {
+        if (*in->pos++ == close) {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
 /* after "\p" or "\P" */
 
 static ngx_int_t
@@ -60,20 +75,14 @@ ngx_http_azora_factor_property(ngx_http_azora_reader_t *in)
         return NGX_OK;
     }
 
-    while (in->pos < in->last) {
-        if (*in->pos++ == '}') {
-            return NGX_OK;
-        }
-    }
-
-    return NGX_ERROR;
+    return ngx_http_azora_constitution_skip(in, '}');
 }
 
 
 /* after the backslash, outside of a class */
 
 ngx_int_t
-ngx_http_azora_factor_escape(ngx_http_azora_reader_t *in,
+ngx_http_azora_constitution_read_escape(ngx_http_azora_reader_t *in,
     ngx_http_azora_part_t *part)
 {
     u_char  c;
@@ -85,24 +94,24 @@ ngx_http_azora_factor_escape(ngx_http_azora_reader_t *in,
     c = *in->pos++;
 
     if (c < 0x80 && !ngx_http_azora_factor_alnum(c)) {
-        ngx_http_azora_factor_char(part, c);
+        ngx_http_azora_constitution_part_char(part, c);
         return NGX_OK;
     }
 
     switch (c) {
 
     case 'b': case 'B': case 'A': case 'z': case 'Z': case 'G':
-        ngx_http_azora_factor_empty(part);
+        ngx_http_azora_constitution_part_empty(part);
         return NGX_OK;
 
     case 'd': case 'D': case 'w': case 'W': case 's': case 'S':
     case 'h': case 'H': case 'v': case 'V': case 'R': case 'X':
     case 't': case 'n': case 'r': case 'f': case 'e': case 'a':
-        ngx_http_azora_factor_unknown(part);
+        ngx_http_azora_constitution_part_unknown(part);
         return NGX_OK;
 
     case 'p': case 'P':
-        ngx_http_azora_factor_unknown(part);
+        ngx_http_azora_constitution_part_unknown(part);
         return ngx_http_azora_factor_property(in);
 
     default:
@@ -115,7 +124,7 @@ ngx_http_azora_factor_escape(ngx_http_azora_reader_t *in,
 /* after the "["; small sets of ASCII characters are worth to be known */
 
 ngx_int_t
-ngx_http_azora_factor_class(ngx_http_azora_reader_t *in,
+ngx_http_azora_constitution_read_class(ngx_http_azora_reader_t *in,
     ngx_http_azora_part_t *part)
 {
     u_char                     c;
@@ -138,7 +147,7 @@ ngx_http_azora_factor_class(ngx_http_azora_reader_t *in,
 
         if (c == ']' && !first) {
             if (large || set->n == 0) {
-                ngx_http_azora_factor_unknown(part);
+                ngx_http_azora_constitution_part_unknown(part);
             }
             return NGX_OK;
         }
@@ -196,11 +205,42 @@ ngx_http_azora_factor_class(ngx_http_azora_reader_t *in,
 
 /* after "(?": NGX_OK before the group's content, NGX_DONE after "(?i)" */
 
+/* "i:" or "i)" after "(?"; c is the first of them */
+
+static ngx_int_t
+ngx_http_azora_constitution_read_flags(ngx_http_azora_reader_t *in, u_char c)
+{
+    for ( ;; ) {
+        switch (c) {
+
+        case 'i': case 'm': case 's': case '-':
+            break;
+
+        case ':':
+            return NGX_OK;
+
+        case ')':
+            return NGX_DONE;
+
+        default:
+            /* the extended syntax, comments, calls, conditions */
+            return NGX_ERROR;
+        }
+
+        if (in->pos == in->last) {
+            return NGX_ERROR;
+        }
+
+        c = *in->pos++;
+    }
+}
+
+
 ngx_int_t
-ngx_http_azora_factor_group_kind(ngx_http_azora_reader_t *in,
+ngx_http_azora_constitution_read_group(ngx_http_azora_reader_t *in,
     ngx_uint_t *around)
 {
-    u_char  c, close;
+    u_char  c;
 
     *around = 0;
 
@@ -234,13 +274,8 @@ ngx_http_azora_factor_group_kind(ngx_http_azora_reader_t *in,
     }
 
     if (c == '&') {
-        while (in->pos < in->last) {
-            if (*in->pos++ == ')') {
-                return NGX_DECLINED;
-            }
-        }
-
-        return NGX_ERROR;
+        return (ngx_http_azora_constitution_skip(in, ')') == NGX_OK)
+               ? NGX_DECLINED : NGX_ERROR;
     }
 
     if (c == 'P' && *in->pos == '<') {
@@ -248,40 +283,10 @@ ngx_http_azora_factor_group_kind(ngx_http_azora_reader_t *in,
     }
 
     if (c == '<' || c == '\'') {
-        close = (c == '<') ? '>' : '\'';
-
-        while (in->pos < in->last) {
-            if (*in->pos++ == close) {
-                return NGX_OK;
-            }
-        }
-
-        return NGX_ERROR;
+        return ngx_http_azora_constitution_skip(in, (c == '<') ? '>' : '\'');
     }
 
-    for ( ;; ) {
-        switch (c) {
-
-        case 'i': case 'm': case 's': case '-':
-            break;
-
-        case ':':
-            return NGX_OK;
-
-        case ')':
-            return NGX_DONE;
-
-        default:
-            /* the extended syntax, comments, calls, conditions */
-            return NGX_ERROR;
-        }
-
-        if (in->pos == in->last) {
-            return NGX_ERROR;
-        }
-
-        c = *in->pos++;
-    }
+    return ngx_http_azora_constitution_read_flags(in, c);
 }
 
 
@@ -335,7 +340,7 @@ ngx_http_azora_factor_counts(ngx_http_azora_reader_t *in, ngx_uint_t *min,
 /* NGX_DECLINED: there is none here */
 
 ngx_int_t
-ngx_http_azora_factor_quantifier(ngx_http_azora_reader_t *in,
+ngx_http_azora_constitution_read_quantifier(ngx_http_azora_reader_t *in,
     ngx_uint_t *min, ngx_uint_t *max)
 {
     if (in->pos == in->last) {

@@ -199,7 +199,8 @@ subtest 'a flag is kept, and the work goes on' => sub {
        'a review flags for now';
     is $azora->value(q{SELECT count(*) FROM court.decision
                        WHERE effect = 'flag'
-                         AND rules = '["work-for-children"]'}), 1, 'and is kept';
+                         AND rules = '["work-for-children"]'}),
+       1, 'and is kept';
 };
 
 

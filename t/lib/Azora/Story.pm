@@ -140,7 +140,8 @@ sub documented {
     my $answer = $operation->{responses}{ $r->{status} };
     my $schema = $answer->{content}{'application/json'}{schema};
     my @wrong = $schema
-        ? _check($document, $schema, $r->{json}, '', { map { $_ => 1 } @silent })
+        ? _check($document, $schema, $r->{json}, '',
+                 { map { $_ => 1 } @silent })
         : ("$r->{status} is not documented");
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
