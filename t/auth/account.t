@@ -18,6 +18,7 @@ use Test::More;
 my $azora = Azora::Test->start(workers => 2, http => <<'END', server => <<'END');
 log_format bodies '$status $request_body';
 END
+access_log logs/access.log azora;
 access_log logs/bodies.log bodies;
 END
 my $password = 'mangoes grow on trees';
