@@ -79,6 +79,9 @@ ngx_azora_pg_send_arrays(ngx_azora_pg_conn_t *conn)
     statement = conn->ops[0]->statement;
     rc = NGX_ERROR;
 
+    /* compilers cannot see that a statement has parameters */
+    ngx_memzero(arrays, sizeof(arrays));
+
     for (n = 0; n < statement->nparams; n++) {
 
         arrays[n] = ngx_azora_pg_array(conn->ops, conn->nops, n);
