@@ -41,6 +41,12 @@ sub new {
         $self->{admin}->do(
             "CREATE DATABASE $self->{name} TEMPLATE $self->{template}");
 
+        # a copy does not have its template's rights on the database itself
+        $self->{admin}->do(
+            "REVOKE ALL ON DATABASE $self->{name} FROM PUBLIC");
+        $self->{admin}->do(
+            "GRANT CONNECT ON DATABASE $self->{name} TO azora_app");
+
     } else {
         $self->{admin}->do("CREATE DATABASE $self->{name}");
         $self->deploy(($opts{seed} // 1) ? () : '--no-seed')

@@ -127,8 +127,7 @@ sub start_postgres {
 
     } else {
         $self->{postgres_sockets} = "$run/run/postgres";
-        my $dbh = $self->dbh('postgres');
-        $dbh->do("CREATE DATABASE $self->{database} TEMPLATE azora");
+        clone_database($self->dbh('postgres'), $self->{database});
         $self->{created} = 1;
     }
 
@@ -139,6 +138,18 @@ sub start_postgres {
         . " application_name=azora";
     spew("$self->{dir}/secrets/postgres.conf",
          qq{azora_postgres "$self->{conninfo}";\n});
+}
+
+
+# A copy has the tables of its template, but not the rights on the database
+# itself (as sql/roles.sql gives them).
+sub clone_database {
+    my ($dbh, $name) = @_;
+
+    $dbh->do("CREATE DATABASE $name TEMPLATE azora");
+    $dbh->do("REVOKE ALL ON DATABASE $name FROM PUBLIC");
+    $dbh->do("GRANT CONNECT ON DATABASE $name TO azora_app");
+    $dbh->do("GRANT CREATE ON DATABASE $name TO azora_owner");
 }
 
 
