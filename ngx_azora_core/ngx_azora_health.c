@@ -13,7 +13,6 @@ static ngx_uint_t ngx_azora_health_postgres(ngx_http_request_t *r,
     ngx_str_t *list);
 static ngx_uint_t ngx_azora_health_rest(ngx_http_request_t *r,
     ngx_str_t *list);
-static ngx_uint_t ngx_azora_health_draining(void);
 static ngx_uint_t ngx_azora_health_verbose(ngx_http_request_t *r);
 
 
@@ -123,7 +122,7 @@ ngx_azora_readyz_handler(ngx_http_request_t *r)
     ready = ngx_azora_health_postgres(r, &list);
     ready &= ngx_azora_health_rest(r, &list);
 
-    if (ngx_azora_health_draining()) {
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
         ngx_azora_health_add(r, &list, "draining", "failed");
         ready = 0;
     }
@@ -239,18 +238,6 @@ ngx_azora_health_add(ngx_http_request_t *r, ngx_str_t *list, const char *name,
                              list->len ? "," : "", name, status)
                 - p;
     list->data = p;
-}
-
-
-static ngx_uint_t
-ngx_azora_health_draining(void)
-{
-    ngx_azora_shm_t  *shm;
-
-    shm = ngx_azora_shm();
-
-    return ngx_exiting || ngx_quit || ngx_terminate
-           || (shm != NULL && shm->draining);
 }
 
 

@@ -61,7 +61,7 @@ ngx_azora_log_line(ngx_http_request_t *r, u_char *p)
     ngx_azora_ctx_t  *ctx;
 
     r = r->main;
-    ctx = ngx_azora_get_ctx(r);
+    ctx = ngx_azora_trace_late_ctx(r);
     status = ngx_azora_log_status(r);
 
     p = ngx_azora_log_put(p, "{\"@timestamp\":\"");

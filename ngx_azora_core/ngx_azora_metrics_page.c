@@ -299,6 +299,11 @@ ngx_azora_page_histogram(ngx_azora_page_t *page, ngx_str_t *name,
     ngx_memzero(&total, sizeof(ngx_azora_histogram_t));
 
     for (i = 0; i < page->nslots; i++) {
+
+        if (!page->names->slots[i].used) {
+            continue;
+        }
+
         histogram = &page->names->slots[i].cells[cell];
 
         for (k = 0; k < NGX_AZORA_BUCKETS; k++) {

@@ -66,8 +66,9 @@ typedef struct {
     ngx_flag_t                    tls;
     ngx_str_t                     ca;
     ngx_str_t                     password_file;
-    ngx_str_t                     host;         /* by ngx_azora_redis_... */
-    ngx_uint_t                    port;         /* 0: host is a socket */
+    ngx_array_t                   hosts;        /* char *: a socket's path or
+                                                   numeric addresses */
+    ngx_uint_t                    port;         /* 0: a socket */
     ngx_str_t                     password;
     void                         *ssl;
 } ngx_azora_redis_conf_t;
@@ -132,7 +133,6 @@ typedef struct {
     ngx_atomic_t                  generations[NGX_AZORA_GENERATIONS_MAX];
     ngx_atomic_t                  listening;    /* generations are true until
                                                    then, ms; 0: they are not */
-    ngx_atomic_t                  draining;
     ngx_azora_breaker_t           breakers[NGX_AZORA_DEPENDENCY_MAX];
 } ngx_azora_shm_t;
 
@@ -295,6 +295,8 @@ u_char *ngx_azora_trace_parent(const ngx_azora_ctx_t *ctx, u_char *dst);
 /* how long the request took so far, in nanoseconds; ctx may be NULL */
 uint64_t ngx_azora_trace_duration(const ngx_http_request_t *r,
     const ngx_azora_ctx_t *ctx);
+/* for variables and logs, which also see requests that ended early */
+ngx_azora_ctx_t *ngx_azora_trace_late_ctx(ngx_http_request_t *r);
 /* makes the ids and ctx->request_id if they were not needed so far */
 void ngx_azora_trace_ensure(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
 
@@ -333,7 +335,7 @@ typedef struct ngx_azora_task_run_s  ngx_azora_task_run_t;
 ngx_int_t ngx_azora_task_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_task_init_process(ngx_cycle_t *cycle);
 
-/* ngx_azora_redis.c */
+/* ngx_azora_redis_conf.c, ngx_azora_redis.c */
 char *ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf);
 ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
 void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);

@@ -467,6 +467,7 @@ ngx_azora_shm_claim(ngx_azora_names_t *names)
         }
 
         slot->pid = ngx_pid;
+        slot->used = 1;
     }
 
     do {

@@ -62,8 +62,9 @@ typedef struct {
 
 typedef struct {
     ngx_atomic_t            pid;          /* whose the gauges are */
+    ngx_atomic_t            used;         /* some process ever counted here */
     ngx_atomic_t            lanes[NGX_AZORA_LANE_MAX];  /* connections */
-    u_char                  pad[64 - (1 + NGX_AZORA_LANE_MAX)
+    u_char                  pad[64 - (2 + NGX_AZORA_LANE_MAX)
                                      * sizeof(ngx_atomic_t)];
     ngx_atomic_t            metrics[NGX_AZORA_METRICS_MAX];
     ngx_azora_histogram_t   cells[NGX_AZORA_CELLS_MAX];

@@ -267,6 +267,33 @@ ngx_azora_trace_duration(const ngx_http_request_t *r,
 }
 
 
+/*
+ * The context of a request that is being logged.  One that ended before its
+ * first phase has none yet, and its time runs since NGINX got its first byte.
+ */
+
+ngx_azora_ctx_t *
+ngx_azora_trace_late_ctx(ngx_http_request_t *r)
+{
+    uint64_t          ns;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_azora_module);
+    if (ctx != NULL) {
+        return ctx;
+    }
+
+    ns = ngx_azora_trace_duration(r->main, NULL);
+
+    ctx = ngx_azora_get_ctx(r);
+    if (ctx != NULL && ngx_azora_now_ns() - ctx->started_ns < ns) {
+        ctx->started_ns -= ns;
+    }
+
+    return ctx;
+}
+
+
 /* A fork would continue its parent's numbers: each process has its own seed. */
 
 static void

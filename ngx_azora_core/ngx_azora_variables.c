@@ -25,6 +25,8 @@ typedef enum {
 
 static ngx_int_t ngx_azora_var_ids(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_azora_trace_states(ngx_http_request_t *r,
+    ngx_str_t *state);
 static ngx_int_t ngx_azora_var_ctx(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_azora_var_error_type(ngx_http_request_t *r,
@@ -143,7 +145,7 @@ ngx_azora_var_ids(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_str_t         state;
     ngx_azora_ctx_t  *ctx;
 
-    ctx = ngx_azora_get_ctx(r);
+    ctx = ngx_azora_trace_late_ctx(r);
     if (ctx == NULL) {
         return NGX_ERROR;
     }
@@ -175,8 +177,10 @@ ngx_azora_var_ids(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         /* belongs to the caller's trace and is worthless in a new one */
         ngx_str_null(&state);
 
-        if (ngx_memcmp(ctx->parent_id, "0000000000000000", 16) != 0) {
-            (void) ngx_azora_request_header(r, "tracestate", &state);
+        if (ngx_memcmp(ctx->parent_id, "0000000000000000", 16) != 0
+            && ngx_azora_trace_states(r, &state) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         ngx_azora_var_set(v, state.data, state.len);
@@ -190,6 +194,64 @@ ngx_azora_var_ids(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
         ngx_azora_trace_parent(ctx, p);
         ngx_azora_var_set(v, p, NGX_AZORA_TRACEPARENT_LEN);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Several headers of that name are one list: section 3.3.1.1 of the same. */
+
+static ngx_int_t
+ngx_azora_trace_states(ngx_http_request_t *r, ngx_str_t *state)
+{
+    u_char           *p;
+    size_t            len;
+    ngx_uint_t        i, pass;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = 0;
+    p = NULL;
+
+    for (pass = 0; pass < 2; pass++) {
+
+        for (part = &r->main->headers_in.headers.part; part;
+             part = part->next)
+        {
+            h = part->elts;
+
+            for (i = 0; i < part->nelts; i++) {
+
+                if (h[i].key.len != sizeof("tracestate") - 1
+                    || ngx_memcmp(h[i].lowcase_key, "tracestate", 10) != 0)
+                {
+                    continue;
+                }
+
+                if (pass == 0) {
+                    len += h[i].value.len + 1;
+                    continue;
+                }
+
+                p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
+                *p++ = ',';
+            }
+        }
+
+        if (len == 0) {
+            return NGX_OK;
+        }
+
+        if (pass == 0) {
+            p = ngx_pnalloc(r->pool, len);
+            if (p == NULL) {
+                return NGX_ERROR;
+            }
+
+            state->data = p;
+            state->len = len - 1;
+        }
     }
 
     return NGX_OK;

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use Azora::HTTP;
 use Azora::Process qw(poll_until slurp);
@@ -139,6 +140,19 @@ subtest 'a line is JSON whatever the client sends' => sub {
             substr($line, 0, 60) or diag($@, $line);
         cmp_ok length $line, '<', 1500, 'and it is bounded';
     }
+};
+
+subtest 'a request that never became one has its time, too' => sub {
+    my $mark = mark();
+    my $http = $azora->connect;
+    $http->write("GET / HTTP/1.1\r\n");
+    sleep 1;
+    $http->write("Host: a\r\nHost: b\r\nbad header\r\n\r\n");
+    eval { $http->read_response(timeout => 5) };
+
+    my ($line) = lines_after($mark, qr/"http.response.status_code":400/);
+    cmp_ok $Azora::HTTP::JSON->decode($line)->{'event.duration'}, '>',
+        500_000_000, 'the second it took to send half of it';
 };
 
 done_testing;

@@ -54,6 +54,10 @@ subtest 'a request within a trace continues it' => sub {
     isnt $ids->{span}, $SPAN, 'with a span of our own';
     is $ids->{traceparent}, "00-$TRACE-$ids->{span}-01", 'which goes on';
     is $ids->{tracestate}, 'vendor=opaque', 'with the state';
+
+    $ids = ids('/t/ids', ['traceparent', "00-$TRACE-$SPAN-01"],
+               ['tracestate', 'a=1,b=2'], ['tracestate', 'c=3']);
+    is $ids->{tracestate}, 'a=1,b=2,c=3', 'whose parts stay together';
 };
 
 subtest 'a malformed trace is replaced and its state dropped' => sub {
