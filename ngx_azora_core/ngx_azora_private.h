@@ -319,6 +319,12 @@ ngx_int_t ngx_azora_status_get(ngx_http_request_t *r);
 ngx_int_t ngx_azora_livez_handler(ngx_http_request_t *r);
 ngx_int_t ngx_azora_readyz_handler(ngx_http_request_t *r);
 
+/* ngx_azora_lane_conf.c */
+void ngx_azora_lane_unset(ngx_azora_pg_conf_t *conf);
+void ngx_azora_lane_defaults(ngx_azora_pg_conf_t *conf);
+char *ngx_azora_lane_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* ngx_azora_pg*.c */
 char *ngx_azora_pg_conninfo(ngx_conf_t *cf, ngx_azora_pg_conf_t *conf);
 ngx_int_t ngx_azora_pg_init_process(ngx_cycle_t *cycle);

@@ -20,8 +20,6 @@ static ngx_int_t ngx_http_azora_init_process(ngx_cycle_t *cycle);
 static void ngx_http_azora_exit_process(ngx_cycle_t *cycle);
 static char *ngx_http_azora_postgres(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_azora_lane(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_azora_redis(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_azora_api(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -37,25 +35,6 @@ typedef struct {
 
 
 ngx_azora_main_conf_t  *ngx_azora_main_conf;
-
-
-/* per worker; the batch lane is one connection by design */
-static const ngx_azora_lane_conf_t
-    ngx_http_azora_lane_defaults[NGX_AZORA_LANE_MAX] =
-{
-    { 2, 4096, 2000 },      /* read */
-    { 8, 1024, 5000 },      /* write */
-    { 1, 4096, 5000 },      /* batch */
-    { 1, 64, 30000 }        /* slow */
-};
-
-
-static const ngx_str_t  ngx_http_azora_lane_names[NGX_AZORA_LANE_MAX] = {
-    ngx_string("read"),
-    ngx_string("write"),
-    ngx_string("batch"),
-    ngx_string("slow")
-};
 
 
 static const ngx_http_azora_status_page_t  ngx_http_azora_status_pages[] = {
@@ -87,7 +66,7 @@ static ngx_command_t  ngx_http_azora_commands[] = {
 
     { ngx_string("azora_lane"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
-      ngx_http_azora_lane,
+      ngx_azora_lane_directive,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -298,7 +277,6 @@ ngx_http_azora_postconfiguration(ngx_conf_t *cf)
 static void *
 ngx_http_azora_create_main_conf(ngx_conf_t *cf)
 {
-    ngx_uint_t              i;
     ngx_azora_main_conf_t  *amcf;
 
     amcf = ngx_pcalloc(cf->pool, sizeof(ngx_azora_main_conf_t));
@@ -329,11 +307,7 @@ ngx_http_azora_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
-        amcf->pg.lanes[i].connections = NGX_CONF_UNSET_UINT;
-        amcf->pg.lanes[i].queue = NGX_CONF_UNSET_UINT;
-        amcf->pg.lanes[i].timeout = NGX_CONF_UNSET_MSEC;
-    }
+    ngx_azora_lane_unset(&amcf->pg);
 
     return amcf;
 }
@@ -344,22 +318,7 @@ ngx_http_azora_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_azora_main_conf_t *amcf = conf;
 
-    ngx_uint_t                    i;
-    ngx_azora_lane_conf_t        *lane;
-    const ngx_azora_lane_conf_t  *own;
-
-    for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
-        lane = &amcf->pg.lanes[i];
-        own = &ngx_http_azora_lane_defaults[i];
-
-        ngx_conf_init_uint_value(lane->connections, own->connections);
-        ngx_conf_init_uint_value(lane->queue, own->queue);
-        ngx_conf_init_msec_value(lane->timeout, own->timeout);
-    }
-
-    if (ngx_azora_redis_configure(cf, &amcf->redis) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
+    ngx_azora_lane_defaults(&amcf->pg);
 
     if (amcf->pg.conninfo.len == 0) {
         return NGX_CONF_OK;
@@ -468,91 +427,6 @@ ngx_http_azora_postgres(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *field = value[1];
 
     return NGX_CONF_OK;
-}
-
-
-/* azora_lane read connections=2 queue=4096 timeout=2s; */
-
-static char *
-ngx_http_azora_lane(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_azora_main_conf_t *amcf = conf;
-
-    ngx_int_t               n;
-    ngx_str_t              *value, s;
-    ngx_uint_t              i;
-    ngx_azora_lane_conf_t  *lane;
-
-    value = cf->args->elts;
-    lane = NULL;
-
-    for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
-        if (value[1].len == ngx_http_azora_lane_names[i].len
-            && ngx_strcmp(value[1].data, ngx_http_azora_lane_names[i].data)
-               == 0)
-        {
-            lane = &amcf->pg.lanes[i];
-        }
-    }
-
-    if (lane == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no lane is called \"%V\": read, write, batch, "
-                           "slow", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "connections=", 12) == 0) {
-            n = ngx_atoi(value[i].data + 12, value[i].len - 12);
-
-            if (n < 1 || n > 64
-                || (lane == &amcf->pg.lanes[NGX_AZORA_LANE_BATCH] && n > 1))
-            {
-                goto invalid;
-            }
-
-            lane->connections = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "queue=", 6) == 0) {
-            n = ngx_atoi(value[i].data + 6, value[i].len - 6);
-
-            if (n < 1 || n > 1000000) {
-                goto invalid;
-            }
-
-            lane->queue = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
-            s.data = value[i].data + 8;
-            s.len = value[i].len - 8;
-            n = ngx_parse_time(&s, 0);
-
-            if (n == NGX_ERROR || n < 10 || n > 3600000) {
-                goto invalid;
-            }
-
-            lane->timeout = n;
-            continue;
-        }
-
-        goto invalid;
-    }
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" of lane \"%V\"", &value[i],
-                       &value[1]);
-
-    return NGX_CONF_ERROR;
 }
 
 
