@@ -445,11 +445,12 @@ ngx_http_azora_evaluate_rule(ngx_http_azora_evaluation_t *e, ngx_uint_t i,
         return NGX_OK;
     }
 
-    /* each run has its limit, all together have this one */
+    /* each run has its limit, all together have this one; asking for the time
+       costs as much as running a pattern on some 100 bytes */
     if (e->start_ns == 0) {
         e->start_ns = ngx_http_azora_evaluate_cpu_ns();
 
-    } else if (++e->runs % 16 == 0
+    } else if ((++e->runs % 16 == 0 || reading->len > 1024)
                && ngx_http_azora_evaluate_cpu_ns() - e->start_ns
                   > NGX_HTTP_AZORA_CPU_NS)
     {

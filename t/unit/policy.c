@@ -147,8 +147,8 @@ test_reading(void)
     reads("d\xe2\x80\x8b" "e\xc2\xadp\xe2\x81\xa0o\xef\xbb\xbfsit", "deposit",
           NULL);
     reads("\xef\xbc\xa4\xef\xbd\x85\xef\xbd\x90\xef\xbc\x91", "Dep1", NULL);
-    reads("\xf0\x9d\x90\x9d\xf0\x9d\x9f\x8e\xe2\x93\x90\xf0\x9f\x85\xb0", "d0aA",
-          NULL);
+    reads("\xf0\x9d\x90\x9d\xf0\x9d\x9f\x8e\xe2\x93\x90\xf0\x9f\x85\xb0",
+          "d0aA", NULL);
     reads("don\xe2\x80\x99t \xe2\x80\x9cpay\xe2\x80\x9d \xe2\x80\x94 now",
           "don't \"pay\" - now", NULL);
     reads("\xe2\x84\xaa\xc5\xbf", "Ks", NULL);
@@ -671,6 +671,81 @@ test_bounds(void)
 }
 
 
+/* Damaged rule sets and texts that are not UTF-8, with a fixed seed. */
+
+static void
+test_damage(void)
+{
+    char                      *text;
+    u_char                     bytes[64];
+    size_t                     len;
+    ngx_uint_t                 i, k, taken, invalid;
+    pcre2_code                *any;
+    PCRE2_SIZE                 offset;
+    int                        error;
+    ngx_http_azora_rules_t    *set;
+    ngx_http_azora_verdict_t   v;
+    ngx_http_azora_reading_t   reading;
+    static const char          parts[] =
+        "\xe2\x80\x8b\xf0\x9f\x85\xb0\xc3 \n";
+
+    seed = 20261121;
+    taken = invalid = 0;
+    text = malloc(sizeof(rules_text));
+
+    for (i = 0; i < 3000; i++) {
+        ngx_memcpy(text, rules_text, sizeof(rules_text));
+
+        for (k = 1 + chance(3); k > 0; k--) {
+            text[chance(sizeof(rules_text) - 1)]
+                = chance(3) ? "\"\\{}[]():,*+?|/a0"[chance(18)]
+                            : (char) chance(256);
+        }
+
+        len = chance(8) ? sizeof(rules_text) - 1
+                        : chance(sizeof(rules_text) - 1);
+        set = build(text, len);
+
+        if (set != NULL) {
+            taken++;
+            evaluate(set, "POST /v1/jobs", "x",
+                     "{\"title\":\"a deposit fee of 3\",\"skills\":[\"a\"]}",
+                     &v);
+            ngx_http_azora_constitution_rules_destroy(set);
+        }
+    }
+
+    free(text);
+    ok(taken > 10 && taken < 2000, "damaged sets are taken or refused");
+
+    any = pcre2_compile((u_char *) "x", 1, PCRE2_UTF, &error, &offset, NULL);
+
+    for (i = 0; i < 20000; i++) {
+
+        len = 1 + chance(sizeof(bytes) - 1);
+
+        for (k = 0; k < len; k++) {
+            bytes[k] = chance(2) ? (u_char) chance(256)
+                                 : (u_char) parts[chance(10)];
+        }
+
+        ngx_http_azora_constitution_read(&matcher, bytes, len, &reading);
+
+        /* without PCRE2_NO_UTF_CHECK a match tells what is not UTF-8 */
+        invalid += pcre2_match(any, matcher.text, reading.len, 0, 0,
+                               matcher.data, NULL)
+                   < PCRE2_ERROR_PARTIAL;
+        invalid += pcre2_match(any, matcher.skeleton, reading.skeleton_len, 0,
+                               0, matcher.data, NULL)
+                   < PCRE2_ERROR_PARTIAL;
+        invalid += reading.len > len || reading.skeleton_len > reading.len;
+    }
+
+    pcre2_code_free(any);
+    is_int(invalid, 0, "whatever comes, what is read is UTF-8 and no longer");
+}
+
+
 /* How long it takes; only a wild excess fails, the machine is shared. */
 
 static void
@@ -783,6 +858,7 @@ ngx_azora_test_run(ngx_conf_t *cf)
     test_refusals();
     test_evaluation();
     test_bounds();
+    test_damage();
     test_speed();
 
     ngx_http_azora_constitution_matcher_done(&matcher);
