@@ -37,7 +37,7 @@ is(jobs(), 1, 'there is one job');
 is(entries('job.posted'), 1, 'and one journal entry');
 
 # another payload
-my $other = $sql->call('market.post_job', %keyed, %job, hash => 'b' x 64);
+my $other = $sql->call('market.post_job', %keyed, %job, payload => 'b' x 64);
 is("$other->{status} $other->{problem}", '422 idempotency-conflict',
    'the key with another payload is refused');
 is(jobs(), 1, 'and nothing is written');

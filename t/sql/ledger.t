@@ -114,7 +114,7 @@ $sql->{dbh}->do('UPDATE ledger.account SET frozen = false');
 $r = transfer(amount => '2.5', memo => 'for the bus', key => 'a');
 is($r->{status}, 201, 'a repeated key is answered again');
 is($r->{body}{id}, $got->{body}{id}, 'with the same transfer');
-is(transfer(key => 'a', hash => 'b' x 64)->{problem},
+is(transfer(key => 'a', payload => 'b' x 64)->{problem},
    'idempotency-conflict', 'but not with another payload');
 is(transfer(as => $kofi, to => $ama, amount => '0.5', key => 'a')->{status},
    201, "another's same key is another key");
@@ -131,7 +131,7 @@ my $replies = $sql->transfers([
     { %send, as => $kofi, to => $ama, amount => '2' },  # brings 2
     { %send, amount => '2', to => $esi, key => 'b3' },  # pays them on
     { %send, amount => '6', key => 'b1' },              # repeats the first
-    { %send, amount => '5', key => 'b1', hash => 'c' x 64 },
+    { %send, amount => '5', key => 'b1', payload => 'c' x 64 },
     { %send, amount => '0.00000001', key => 'b2' },     # repeats a refusal
     { %send, to => 'x@example.org' },
     { %send, as => $esi, to => $ama, amount => '2' },

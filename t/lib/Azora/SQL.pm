@@ -196,15 +196,15 @@ sub caller_of {
         'ROW(?, NULL, ?, ?, NULL, ?, ?, ?, ?)::azora.caller',
         $of{as}, $of{roles} // ['learner'], 'request-1',
         $of{address} // '127.0.0.1', $of{route} // 'POST /v1/test',
-        $of{key}, $of{hash} // ($of{key} ? 'a' x 64 : undef));
+        $of{key}, $of{payload} // ($of{key} ? 'a' x 64 : undef));
 }
 
-my %Option = map { $_ => 1 } qw(as roles address route key hash on keyed);
+my %Option = map { $_ => 1 } qw(as roles address route key payload on keyed);
 
 
 # Calls an endpoint as NGINX does and gives its reply as a hash, refusals
 # included: status, body, location; problem, detail, pointer.
-#   as => account, key => 'k', hash => '...', on => $dbh; the rest are fields.
+#   as => account, key => 'k', payload => '...', on => $dbh; the rest are fields.
 sub call {
     my ($self, $function, %args) = @_;
     my $dbh = $args{on} // $self->app;
@@ -280,7 +280,7 @@ sub app {
 
 
 # A batch of transfers; each item is { as, to, amount, currency, memo, key,
-# hash }. Gives the replies in the order of the items.
+# payload }. Gives the replies in the order of the items.
 sub transfers {
     my ($self, $items, %opts) = @_;
     my $dbh = $opts{on} // $self->app;

@@ -1,0 +1,235 @@
+# Jobs and contracts: who may do what in which state, and where the money is
+# after each step.
+
+use strict;
+use warnings;
+
+use Test::More;
+use JSON::PP qw(encode_json);
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Azora::SQL;
+
+my $sql = Azora::SQL->new;
+my ($ama, $kofi, $esi) = map { $sql->register($_) } qw(ama kofi esi);
+my %job = (title => 'Photograph a shop', description => 'Ten pictures.',
+           currency => 'USD', budget => '20', skills => '["photo","travel"]');
+
+sub money { map { $sql->balance($_, 'USD') } @_ }
+
+sub house { $sql->value("SELECT sum(balance) FROM ledger.account
+                         WHERE kind = ? AND currency = 'USD'", $_[0]) }
+
+sub entries {
+    $sql->value('SELECT count(*) FROM journal.entry WHERE type = ?', $_[0]);
+}
+
+
+# jobs
+my $r = $sql->call('market.post_job', as => $kofi, %job);
+is($r->{status}, 201, 'a job is posted');
+is($r->{body}{budget}, '20.00', 'with its budget');
+my $job = $r->{body}{id};
+is($r->{location}, "/v1/jobs/$job", 'and its location');
+for (
+    [{ currency => 'XXX' }, 'unknown-currency', '/currency'],
+    [{ budget => '1.001' }, 'too-many-decimals', '/budget'],
+    [{ budget => '0' }, 'amount-out-of-range', '/budget'],
+    [{ skills => '[1]' }, 'invalid-skills', '/skills'],
+    [{ skills => encode_json([('x') x 21]) }, 'invalid-skills', '/skills'],
+) {
+    my $r = $sql->call('market.post_job', as => $kofi, %job, %{$_->[0]});
+    is_deeply([@$r{qw(status problem pointer)}], [422, @$_[1, 2]], $_->[1]);
+}
+$sql->call('market.post_job', as => $kofi, %job, title => "Job $_")
+    for 1 .. 3;
+my (@titles, $cursor);
+do {
+    my $page = $sql->call('market.list_jobs', limit => 2,
+                          cursor => $cursor)->{body};
+    push @titles, map { $_->{title} } @{$page->{items}};
+    $cursor = $page->{next};
+} while ($cursor);
+is_deeply([@titles], ['Job 3', 'Job 2', 'Job 1', 'Photograph a shop'],
+          'jobs are listed newest first, page by page');
+is($sql->call('market.list_jobs', limit => 2, cursor => 'YWJj')->{problem},
+   'invalid-cursor', 'made-up cursors are refused');
+is($sql->call('market.get_job', id => $job)->{body}{description},
+   'Ten pictures.', 'a job can be read');
+is($sql->call('market.get_job', id => $esi)->{status}, 404, 'if it exists');
+
+# applications
+my %apply = (id => $job, message => 'I have a camera.');
+is($sql->call('market.apply', as => $ama, %apply)->{status}, 201,
+   'one can apply');
+is(entries('job.applied'), 1, 'journaled');
+is($sql->call('market.apply', as => $ama, %apply)->{problem},
+   'already-applied', 'once');
+is($sql->call('market.apply', as => $kofi, %apply)->{problem}, 'own-job',
+   'not for one\'s own job');
+is($sql->call('market.apply', as => $ama, %apply, id => $esi)->{status}, 404,
+   'nor for none');
+my %list = (id => $job, limit => undef, cursor => undef);
+is($sql->call('market.list_applications', as => $kofi, %list)
+   ->{body}{items}[0]{applicant}, $ama, 'the owner sees who applied');
+is($sql->call('market.list_applications', as => $ama, %list)->{status}, 404,
+   'nobody else does');
+
+# a contract
+my %offer = (freelancer => 'ama@example.org', title => 'Shop pictures',
+             currency => 'USD', job => $job,
+             milestones => encode_json([{ title => 'First', amount => '10' },
+                                        { title => 'Rest', amount => '0.33' },
+                                        { title => 'More', amount => '5' }]));
+for (
+    [{ freelancer => 'x@example.org' }, 'unknown-recipient', '/freelancer'],
+    [{ freelancer => $kofi }, 'same-account', '/freelancer'],
+    [{ job => $esi }, 'unknown-job', '/job'],
+    [{ milestones => '[]' }, 'invalid-milestones', '/milestones'],
+    [{ milestones => '[{"title":"a","amount":"1"},
+                       {"title":"b","amount":"0.001"}]' },
+     'too-many-decimals', '/milestones/1/amount'],
+) {
+    my $r = $sql->call('market.offer_contract', as => $kofi, %offer,
+                       %{$_->[0]});
+    is_deeply([@$r{qw(status problem pointer)}], [422, @$_[1, 2]], $_->[1]);
+}
+$r = $sql->call('market.offer_contract', as => $kofi, %offer);
+is($r->{status}, 201, 'a contract is offered');
+my $contract = $r->{body}{id};
+my ($first, $rest, $more) = map { $_->{id} } @{$r->{body}{milestones}};
+is($r->{body}{fee_bps}, 1500, 'its commission is fixed');
+
+
+sub contract { $sql->call('market.get_contract', as => $_[0] // $ama,
+                          id => $contract) }
+
+sub step {
+    my ($function, $who, $id, %more) = @_;
+    my $r = $sql->call("market.$function", as => $who, id => $id, %more);
+    return $r->{problem} ? "$r->{status} $r->{problem}" : $r->{body}{state};
+}
+
+
+is(contract($esi)->{status}, 404, 'strangers do not see it');
+is(contract()->{body}{state}, 'draft', 'it is a draft');
+is(step('fund_milestone', $kofi, $first), '409 wrong-state',
+   'a draft cannot be funded');
+is(step('accept_contract', $kofi, $contract), '403 wrong-party',
+   'the employer cannot accept it');
+is(step('accept_contract', $esi, $contract), '404 not-found',
+   'nor can a stranger');
+is(step('accept_contract', $ama, $contract), 'agreed',
+   'the freelancer can');
+is(step('accept_contract', $ama, $contract), '409 wrong-state', 'once');
+
+# escrow
+is(step('fund_milestone', $kofi, $first), '409 insufficient-funds',
+   'escrow needs money');
+is(contract()->{body}{state}, 'agreed', 'and nothing has moved');
+$sql->issue($kofi, 'USD', 20_00);
+is(step('fund_milestone', $ama, $first), '403 wrong-party',
+   'the freelancer does not fund');
+is(step('fund_milestone', $esi, $first), '404 not-found', 'nor a stranger');
+is(step('submit_milestone', $ama, $first, note => undef), '409 wrong-state',
+   'work begins when it is funded');
+is(step('fund_milestone', $kofi, $first), 'funded', 'the employer funds');
+is(step('fund_milestone', $kofi, $first), '409 wrong-state', 'once');
+is(contract()->{body}{state}, 'active', 'the contract is active');
+is_deeply([money($kofi, $ama), house('escrow')], [10_00, 0, 10_00],
+          'the money is in escrow');
+
+# work, changes, release
+is(step('release_milestone', $kofi, $first), '409 wrong-state',
+   'nothing to release yet');
+is(step('submit_milestone', $kofi, $first, note => 'x'), '403 wrong-party',
+   'the freelancer hands in');
+is(step('submit_milestone', $ama, $first, note => 'Here.'), 'submitted',
+   'and does');
+ok($sql->value('SELECT review_until - now() BETWEEN \'13 days 23 hours\'
+                AND \'14 days\' FROM market.milestone WHERE id = ?', $first),
+   'the review ends in 14 days');
+is(step('request_changes', $ama, $first, note => 'x'), '403 wrong-party',
+   'the employer asks for changes');
+is(step('request_changes', $kofi, $first, note => 'Brighter.'),
+   'changes_requested', 'and does');
+is($sql->value('SELECT review_until FROM market.milestone WHERE id = ?',
+               $first), undef, 'which stops the clock');
+is(step('release_milestone', $kofi, $first), '409 wrong-state',
+   'and the release');
+is(step('submit_milestone', $ama, $first, note => undef), 'submitted',
+   'the work is handed in again');
+is(step('release_milestone', $ama, $first), '403 wrong-party',
+   'the freelancer does not pay herself');
+is(step('release_milestone', $kofi, $first), 'released',
+   'the employer releases');
+is(step('release_milestone', $kofi, $first), '409 wrong-state', 'once');
+is(step('refund_milestone', $ama, $first), '409 wrong-state',
+   'and nothing is left to refund');
+is_deeply([money($kofi, $ama), house('escrow'), house('marketplace')],
+          [10_00, 8_50, 0, 1_50], '85 percent, and 15 to the marketplace');
+
+# the fee is rounded down: 15 percent of 0.33 are 0.04
+step('fund_milestone', $kofi, $rest);
+step('submit_milestone', $ama, $rest, note => undef);
+is(step('release_milestone', $kofi, $rest), 'released', 'a small one');
+is_deeply([money($kofi, $ama), house('marketplace')], [9_67, 8_79, 1_54],
+          'makes 0.29 and 0.04');
+
+# refund
+step('fund_milestone', $kofi, $more);
+is(step('refund_milestone', $kofi, $more), '403 wrong-party',
+   'the employer cannot take it back');
+is(step('refund_milestone', $ama, $more), 'refunded',
+   'the freelancer gives it back');
+is(step('refund_milestone', $ama, $more), '409 wrong-state', 'once');
+is_deeply([money($kofi, $ama), house('escrow'), house('marketplace')],
+          [9_67, 8_79, 0, 1_54], 'whole');
+is(contract()->{body}{state}, 'completed', 'the contract is completed');
+
+is($sql->value('SELECT count(*) FROM market.milestone
+                WHERE ended_at IS NOT NULL
+                  AND released + refunded + fee <> amount_minor'), 0,
+   'released + refunded + fee = funded');
+is_deeply($sql->rows('SELECT to_state FROM market.milestone_event
+                      WHERE milestone = ? ORDER BY number', $first),
+          [map { [$_] } qw(funded submitted changes_requested submitted
+                           approved released)], 'each step is kept');
+is(entries("milestone.$_->[0]"), $_->[1], "$_->[1] x $_->[0] journaled")
+    for ['funded', 3], ['submitted', 3], ['released', 2], ['refunded', 1];
+
+# a race: two releases, or a release and a refund, move the money once
+my $id = $sql->call('market.offer_contract', as => $kofi, %offer,
+                    job => undef, milestones => '[{"title":"a","amount":"1"}]')
+         ->{body}{id};
+step('accept_contract', $ama, $id);
+my $m = $sql->value('SELECT id FROM market.milestone WHERE contract = ?', $id);
+step('fund_milestone', $kofi, $m);
+step('submit_milestone', $ama, $m, note => undef);
+my @before = money($kofi, $ama);
+my $one = $sql->connect(role => 'azora_app');
+$one->begin_work;
+$sql->call('market.release_milestone', as => $kofi, id => $m, on => $one);
+my @racers = map { $sql->start($sql->statement(@$_)) }
+    ['market.release_milestone', as => $kofi, id => $m],
+    ['market.refund_milestone', as => $ama, id => $m];
+$sql->wait_for_lock($_) for @racers;
+$one->commit;
+is_deeply([map { $sql->finish($_)->{message} } @racers],
+          [('wrong-state') x 2], 'the later ones come too late');
+is_deeply([money($kofi, $ama)], [$before[0], $before[1] + 85],
+          'the money moved once');
+
+my $page = $sql->call('market.list_contracts', as => $ama, limit => 1,
+                      cursor => undef)->{body};
+is($page->{items}[0]{id}, $id, 'contracts are listed newest first');
+$page = $sql->call('market.list_contracts', as => $ama, limit => 1,
+                   cursor => $page->{next})->{body};
+is($page->{items}[0]{id}, $contract, 'to both sides');
+is($page->{next}, undef, 'to the end');
+is_deeply($sql->call('market.list_contracts', as => $esi, limit => undef,
+                     cursor => undef)->{body}{items}, [], 'of their own');
+is_deeply($sql->errors_in_books, [], 'the books are right');
+
+done_testing();
