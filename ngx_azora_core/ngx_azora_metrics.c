@@ -67,7 +67,7 @@ ngx_azora_metric(ngx_conf_t *cf, ngx_azora_metric_e type, const char *name,
 
     if (amcf->metrics.nelts == NGX_AZORA_METRICS_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "azora: more than %d metrics", 
+                           "azora: more than %d metrics",
                            NGX_AZORA_METRICS_MAX);
         return NGX_AZORA_NONE;
     }

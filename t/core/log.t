@@ -12,6 +12,7 @@ use Azora::Test;
 
 my $azora = Azora::Test->start(edit => sub { s/buffer=32k flush=1s// });
 my $log = "$azora->{dir}/logs/access.log";
+my $TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 
 
 # A line is written after the answer: wait for a pattern, then return all the
@@ -42,7 +43,7 @@ sub mark { return -s $log || 0 }
 subtest 'a line has ECS names' => sub {
     $azora->get('/v1/courses?limit=2', headers => {
         'X-Request-Id' => 'log-names',
-        traceparent => '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+        traceparent => "00-$TRACE-00f067aa0ba902b7-01",
     });
     my $line = line_of('log-names');
 
@@ -50,7 +51,7 @@ subtest 'a line has ECS names' => sub {
         qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\z/, '@timestamp';
     is $line->{'log.level'}, 'info', 'log.level';
     like $line->{message}, qr{\AGET /v1/courses}, 'message';
-    is $line->{'trace.id'}, '4bf92f3577b34da6a3ce929d0e0e4736', 'trace.id';
+    is $line->{'trace.id'}, $TRACE, 'trace.id';
     like $line->{'span.id'}, qr/\A[0-9a-f]{16}\z/, 'span.id';
     is $line->{'http.route'}, '/v1/courses', 'http.route is the template';
     is $line->{'http.request.method'}, 'GET', 'http.request.method';

@@ -176,7 +176,7 @@ ngx_azora_test_stage(ngx_conf_t *cf)
        "two traceparents are none");
 
     ctx = ngx_azora_test_trace(cf, bad_id);
-    is_int(ctx->request_id.len, 32, "an id that could break a log is not taken");
+    is_int(ctx->request_id.len, 32, "an id that could break a log is no id");
 
     ctx = ngx_azora_test_trace(cf, short_id);
     is_int(ctx->request_id.len, 32, "nor one too short to be unique");
