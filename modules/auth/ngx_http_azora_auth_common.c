@@ -13,6 +13,8 @@
 #define NGX_HTTP_AZORA_AUTH_WORD_MIN   4
 #define NGX_HTTP_AZORA_AUTH_LINE_MAX   64
 #define NGX_HTTP_AZORA_AUTH_REST_MIN   6    /* letters and digits */
+#define NGX_HTTP_AZORA_AUTH_MORE_MAX   6    /* around a word of the list */
+#define NGX_HTTP_AZORA_AUTH_FRESH_MIN  3    /* characters that surprise */
 
 
 static ngx_int_t ngx_http_azora_auth_common_read(ngx_conf_t *cf,
@@ -22,6 +24,11 @@ static void ngx_http_azora_auth_common_add(
 static ngx_uint_t ngx_http_azora_auth_common_has(
     const ngx_http_azora_auth_common_t *common, const u_char *text,
     size_t len);
+static ngx_uint_t ngx_http_azora_auth_listed(
+    const ngx_http_azora_auth_common_t *common, const u_char *low,
+    size_t len);
+static ngx_uint_t ngx_http_azora_auth_personal(u_char *s, size_t len,
+    const ngx_str_t *words, ngx_uint_t nwords);
 static ngx_uint_t ngx_http_azora_auth_pattern(const u_char *s, size_t len);
 static ngx_uint_t ngx_http_azora_auth_is_letter(u_char c);
 static size_t ngx_http_azora_auth_without_words(u_char *s, size_t len,
@@ -196,8 +203,7 @@ ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
     const ngx_str_t *password, const ngx_str_t *words, ngx_uint_t nwords)
 {
     u_char       low[NGX_HTTP_AZORA_AUTH_PASSWORD_MAX];
-    size_t       len, base, rest;
-    ngx_uint_t   i;
+    size_t       len;
     const char  *reason;
 
     len = ngx_min(password->len, sizeof(low));
@@ -205,47 +211,106 @@ ngx_http_azora_auth_common_check(const ngx_http_azora_auth_common_t *common,
 
     reason = NULL;
 
-    /* "Password2024!" is "password" to a guesser */
-
-    for (base = len;
-         base > 0 && (low[base - 1] < 'a' || low[base - 1] > 'z')
-         && low[base - 1] < 0x80;
-         base--)
-    { /* void */ }
-
-    if (ngx_http_azora_auth_common_has(common, low, len)
-        || (base >= NGX_HTTP_AZORA_AUTH_WORD_MIN && len - base <= 4
-            && ngx_http_azora_auth_common_has(common, low, base)))
-    {
-        reason = "This password is one of those that are tried first.";
-        goto done;
-    }
-
     if (ngx_http_azora_auth_pattern(low, len)) {
         reason = "This password is a simple pattern.";
-        goto done;
-    }
 
-    rest = ngx_http_azora_auth_without(low, len, (u_char *) "azora", 5);
+    } else if (ngx_http_azora_auth_listed(common, low, len)) {
+        reason = "This password is one of those that are tried first.";
 
-    for (i = 0; i < nwords; i++) {
-        rest = ngx_http_azora_auth_without_words(low, rest, &words[i]);
-    }
-
-    for (base = 0, i = 0; i < rest; i++) {
-        base += ngx_http_azora_auth_is_letter(low[i]);
-    }
-
-    if (rest < len && base < NGX_HTTP_AZORA_AUTH_REST_MIN) {
+    } else if (ngx_http_azora_auth_personal(low, len, words, nwords)) {
         reason = "This password is little more than your own name or "
                  "address.";
     }
 
-done:
-
     sodium_memzero(low, sizeof(low));
 
     return reason;
+}
+
+
+/*
+ * A word of the list, also with a few characters before or behind it and
+ * with look-alikes for letters: what guessers try as well.
+ */
+
+static ngx_uint_t
+ngx_http_azora_auth_listed(const ngx_http_azora_auth_common_t *common,
+    const u_char *low, size_t len)
+{
+    u_char         word[NGX_HTTP_AZORA_AUTH_LINE_MAX + 1];
+    size_t         n, i;
+    ngx_uint_t     found;
+    const u_char  *like;
+
+    static const u_char  from[] = "0134578@$!";
+    static const u_char  first[] = "oieastbasi";
+    static const u_char  second[] = "olgastbasl";
+
+    if (ngx_http_azora_auth_common_has(common, low, len)) {
+        return 1;
+    }
+
+    n = len;
+
+    while (n > 0 && (*low < 'a' || *low > 'z') && *low < 0x80) {
+        low++;
+        n--;
+    }
+
+    while (n > 0 && (low[n - 1] < 'a' || low[n - 1] > 'z')
+           && low[n - 1] < 0x80)
+    {
+        n--;
+    }
+
+    if (n < NGX_HTTP_AZORA_AUTH_WORD_MIN || n >= sizeof(word)
+        || len - n > NGX_HTTP_AZORA_AUTH_MORE_MAX)
+    {
+        return 0;
+    }
+
+    found = ngx_http_azora_auth_common_has(common, low, n);
+
+    for (like = first; !found; like = second) {
+
+        for (i = 0; i < n; i++) {
+            const u_char  *p = (u_char *) strchr((char *) from, low[i]);
+
+            word[i] = (p && *p) ? like[p - from] : low[i];
+        }
+
+        found = ngx_http_azora_auth_common_has(common, word, n);
+
+        if (like == second) {
+            break;
+        }
+    }
+
+    sodium_memzero(word, sizeof(word));
+
+    return found;
+}
+
+
+/* Without the person's own words enough must be left; s is used up. */
+
+static ngx_uint_t
+ngx_http_azora_auth_personal(u_char *s, size_t len, const ngx_str_t *words,
+    ngx_uint_t nwords)
+{
+    size_t      rest, letters, i;
+
+    rest = ngx_http_azora_auth_without(s, len, (u_char *) "azora", 5);
+
+    for (i = 0; i < nwords; i++) {
+        rest = ngx_http_azora_auth_without_words(s, rest, &words[i]);
+    }
+
+    for (letters = 0, i = 0; i < rest; i++) {
+        letters += ngx_http_azora_auth_is_letter(s[i]);
+    }
+
+    return rest < len && letters < NGX_HTTP_AZORA_AUTH_REST_MIN;
 }
 
 
@@ -287,18 +352,74 @@ ngx_http_azora_auth_without_words(u_char *s, size_t len,
 }
 
 
-/* A short piece repeated, an alphabetic run, a row of the keyboard. */
+/* Where a character is on the usual keyboard; 0 when it is not. */
+
+static ngx_uint_t
+ngx_http_azora_auth_place(u_char c)
+{
+    ngx_uint_t   row;
+    const char  *p;
+
+    static const char *const  rows[] = {
+        "1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"
+    };
+
+    for (row = 0; row < 4; row++) {
+        p = strchr(rows[row], c);
+
+        if (c != '\0' && p != NULL) {
+            return (row + 1) * 16 + (p - rows[row]);
+        }
+    }
+
+    return 0;
+}
+
+
+/* Whether b follows from a: the same, the next one, a neighbouring key. */
+
+static ngx_uint_t
+ngx_http_azora_auth_follows(u_char a, u_char b)
+{
+    ngx_int_t   step, rows, columns;
+    ngx_uint_t  from, to;
+
+    step = (ngx_int_t) b - a;
+
+    if (step >= -1 && step <= 1) {
+        return 1;
+    }
+
+    from = ngx_http_azora_auth_place(a);
+    to = ngx_http_azora_auth_place(b);
+
+    if (from == 0 || to == 0) {
+        return 0;
+    }
+
+    rows = (ngx_int_t) (to / 16) - (ngx_int_t) (from / 16);
+    columns = (ngx_int_t) (to % 16) - (ngx_int_t) (from % 16);
+
+    /* 1-4-7 on the keypad of a telephone */
+
+    return (rows >= -1 && rows <= 1 && columns >= -1 && columns <= 1)
+           || (from / 16 == 1 && to / 16 == 1
+               && (step == 3 || step == -3));
+}
+
+
+/*
+ * A piece repeated, or a text most of whose characters follow from the one
+ * before or the one before that ("1q2w3e4r", "a1b2c3d4").
+ */
 
 static ngx_uint_t
 ngx_http_azora_auth_pattern(const u_char *s, size_t len)
 {
     size_t      i, period;
-    ngx_int_t   step;
+    ngx_uint_t  fresh;
 
-    static const char  rows[] = "1234567890 qwertyuiop asdfghjkl zxcvbnm "
-                                "qwertzuiop azertyuiop yxcvbnm";
-
-    for (period = 1; period <= 4 && period < len; period++) {
+    for (period = 1; period <= len / 2; period++) {
 
         for (i = period; i < len && s[i] == s[i - period]; i++) { /* void */ }
 
@@ -307,24 +428,15 @@ ngx_http_azora_auth_pattern(const u_char *s, size_t len)
         }
     }
 
-    for (step = -1; step <= 1; step += 2) {
-
-        for (i = 1; i < len && s[i] == (u_char) (s[i - 1] + step); i++) {
-            /* void */
-        }
-
-        if (i == len) {
-            return 1;
+    for (fresh = 0, i = 0; i < len; i++) {
+        if ((i < 1 || !ngx_http_azora_auth_follows(s[i - 1], s[i]))
+            && (i < 2 || !ngx_http_azora_auth_follows(s[i - 2], s[i])))
+        {
+            fresh++;
         }
     }
 
-    for (i = 0; i + len < sizeof(rows); i++) {
-        if (ngx_memcmp(rows + i, s, len) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return fresh <= NGX_HTTP_AZORA_AUTH_FRESH_MIN;
 }
 
 

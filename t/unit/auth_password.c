@@ -246,6 +246,9 @@ test_common_passwords(ngx_conf_t *cf)
     static const char  *refused[] = {
         "password", "PASSWORD", "Password1", "password2024", "password!!",
         "dragon99", "trustno1", "letmein1",
+        "1q2w3e4r", "a1b2c3d4", "147258369", "qaz123456", "zzzyyyxxwv",
+        "p@ssw0rd", "P455W0RD!", "1dragon1", "!!letme1n", "passwordpassword",
+        "dragon839201",
         "aaaaaaaa", "abababab", "12341234", "12345678", "87654321",
         "abcdefgh", "hgfedcba", "qwertyuiop", "ASDFGHJKL",
         "amina.diallo@example.org", "aminadiallo", "DIALLO-AMINA", "amina123",
@@ -255,7 +258,8 @@ test_common_passwords(ngx_conf_t *cf)
     static const char  *taken[] = {
         "a long pass phrase", "correct horse battery staple", "dragonfly wings",
         "password is a poor word", "Tr0ub4dor&3", "amina likes green mangoes",
-        "\xc3\xa9l\xc3\xa9phant bleu", "13579 24680 lines", "zzzyyyxxwv"
+        "\xc3\xa9l\xc3\xa9phant bleu", "13579 24680 lines", "a cat on a mat",
+        "dragon8392017", "passport office", "8201734615"
     };
 
     fd = mkstemp(name);
