@@ -1,21 +1,24 @@
--- The enacted rules. A pattern is PCRE2 and looks at one sentence: it begins
--- where a sentence begins, steps over at most 300 characters, and gives up at
--- a word that turns the sense round ("no", "never"), so that a post that says
--- "we never ask for a deposit" is not taken for one that does. Every step is
--- bounded, so that no text makes matching slow.
+-- The enacted rules. Patterns are PCRE2. Each begins by stepping over what a
+-- word like "no" or "never" turns round, to the end of its sentence (SKIP), so
+-- that "we never ask for a deposit" is not taken for its opposite; the rest of
+-- the pattern then has to begin at one of a few words, which is quick. Every
+-- gap is bounded and stays within a sentence; what a gap may hold is defined
+-- once and called, because a pattern has at most 64 kB when it is compiled.
 
--- The step over one character is a subroutine: written out several hundred
--- times it would be larger than what PCRE2 compiles.
-
-\set start '(?i)(?(DEFINE)(?<gap>(?:(?!\\b(?:no|not|never|none|nobody|without|neither|nor|cannot|beware|refuse|avoid)\\b|n[\'’]t\\b)[^.!?;\\n])))(?:\\A|[.!?;\\n])'
-\set gap '(?&gap)'
+\set not '(?:\\b(?:no(?! (?:experience|skills?|degrees?|diplomas?|interview|'
+\set not :not 'cv|risks?|problems?|worries|boss|joke|scam)\\b)|not|never|none|'
+\set not :not 'nobody|without(?! experience)|neither|nor|cannot|beware|refuse|'
+\set not :not 'avoid)\\b|n[\'’]t\\b)'
+\set skip '(?i)(?(DEFINE)(?<g>(?!' :not ')[^.!?;\\n]))'
+\set skip :skip :not '[^.!?;\\n]*+(*SKIP)(*FAIL)|'
+\set gap '(?&g)'
 
 INSERT INTO court.rule AS r
     (id, article, state, effect, routes, pointers, pattern, reason, examples)
 VALUES
 ('applicant-fees', 4, 'enacted', 'deny',
  '{"POST /v1/jobs","POST /v1/contracts"}', '{/title,/description}',
- :'start' || :'gap' || '{0,300}?(?:'
+ :'skip' || '(?:'
  -- applicants must pay a deposit before ...
  || '\b(?:applicants?|candidates?|freelancers?|workers?|job ?seekers?|you)\b'
  || :'gap' || '{0,60}?\b(?:pay|pays|send|sends|transfer|transfers|deposit|'
@@ -32,8 +35,10 @@ VALUES
  || 'asked|payable|paid)\b' || :'gap' || '{0,30}?\b(?:from|of|by|for) '
  || '(?:all |each |every |any )?(?:applicants?|candidates?|freelancers?|'
  || 'workers?|you)\b|'
- -- pay 50 to apply, send a deposit with your application
- || '\b(?:pay|send|transfer|deposit)\b' || :'gap' || '{0,80}?\b(?:to apply|to '
+ -- pay 50 to apply, send 20 USD with your application
+ || '\b(?:pay|transfer|(?:send|deposit)(?= (?:us |me )?(?:an? |the |your )?'
+ || '(?:fee|deposit|bond|money|cash|\d)))\b' || :'gap' || '{0,80}?'
+ || '\b(?:to apply|to '
  || 'be (?:considered|hired|shortlisted)|to (?:secure|reserve|get) (?:the|'
  || 'your|this) (?:job|place|position|interview|slot)|with your application|'
  || 'before (?:the|your) interview)\b|'
@@ -46,18 +51,22 @@ VALUES
              "Great pay. You send a deposit of 50 USD before the interview.",
              "A deposit is required from all applicants.",
              "Easy typing job\nPay 100 KES to apply",
+             "Send 20 USD with your application and you start tomorrow",
              "Candidates transfer the registration fee to our agent",
+             "No experience needed, you pay a deposit before the start.",
              "Registration fee: 10 USD per applicant"],
    "no_match": ["We never ask applicants to pay a deposit.",
                 "You do not have to pay any registration fee before you start.",
                 "Build a page where tenants see the deposit they paid.",
                 "You will record deposits and fees in our books.",
                 "Write an article about the history of banking fees",
+                "Please send three examples with your application.",
+                "You bring a camera; we pay the transport to your interview.",
                 "Beware of people who ask you to pay a fee to apply."]}'),
 
 ('papers-kept', 5, 'enacted', 'deny',
  '{"POST /v1/jobs","POST /v1/contracts"}', '{/title,/description}',
- :'start' || :'gap' || '{0,300}?(?:'
+ :'skip' || '(?:'
  || '\b(?:keep|keeps|retain|retains|hold|holds|take|takes|collect|collects)\b'
  || :'gap' || '{0,30}?\b(?:your|their|workers[''’]?|all|the original)\b'
  || :'gap' || '{0,20}?\b(?:passports?|identity cards?|ID cards?|national IDs?|'
@@ -77,12 +86,12 @@ VALUES
    "no_match": ["Show your passport at the gate; we never keep it.",
                 "Bring a copy of your identity card.",
                 "Write a guide on how to renew a passport.",
-                "Keep the filing room in order, scan certificates of origin."]}'),
+                "Keep the filing room, scan certificates of origin."]}'),
 
 ('secrets-asked', 9, 'enacted', 'deny',
  '{"POST /v1/jobs","POST /v1/contracts","POST /v1/jobs/{id}/applications"}',
  '{/title,/description,/message}',
- :'start' || :'gap' || '{0,300}?\b(?:send|share|give|tell|provide|text|enter|'
+ :'skip' || '\b(?:send|share|give|tell|provide|text|enter|'
  || 'submit|email|need|want)\b' || :'gap' || '{0,20}?\byour\b' || :'gap'
  || '{0,30}?\b(?:PIN(?: code)?|password|passcode|one[- ]time (?:code|password)|'
  || 'OTP|CVV|card (?:number|details)|bank login|recovery (?:phrase|code))\b',
@@ -97,10 +106,10 @@ VALUES
 
 ('nothing-faked', 16, 'enacted', 'deny',
  '{"POST /v1/jobs","POST /v1/contracts"}', '{/title,/description}',
- '(?i)(?(DEFINE)(?<gap>(?!\b(?:no|not|never|without|against|detect\w*|spot\w*|'
+ '(?i)(?:\b(?:no|not|never|without|against|detect\w*|spot\w*|'
  || 'prevent\w*|fight\w*|remov\w*|report\w*|identif\w*|moderat\w*|filter\w*|'
  || 'investigat\w*|research\w*|recogni[sz]\w*|stop\w*)\b|n[''’]t\b)'
- || '[^.!?;\n]))(?:\A|[.!?;\n])(?&gap){0,300}?(?:'
+ || '[^.!?;\n]*+(*SKIP)(*FAIL)|(?:'
  || '\b(?:fake|forged?|false|counterfeit|made-up|invented) (?:[\w-]+ ){0,2}?'
  || '(?:reviews?|ratings?|testimonials?|certificates?|diplomas?|degrees?|'
  || 'references?|payslips?|bank statements?|followers|likes)\b|'
@@ -122,7 +131,7 @@ VALUES
 ('paid-outside', 7, 'enacted', 'flag',
  '{"POST /v1/jobs","POST /v1/contracts","POST /v1/jobs/{id}/applications"}',
  '{/title,/description,/message}',
- :'start' || :'gap' || '{0,300}?\b(?:pay|paid|payment|payments|settle|settled)\b'
+ :'skip' || '\b(?:pay|paid|payment|payments|settle|settled)\b'
  || :'gap' || '{0,40}?\b(?:outside (?:of )?(?:the |this )?(?:platform|site|app|'
  || 'escrow)|off[- ]platform|directly (?:by|via|through) (?:whatsapp|telegram|'
  || 'cash))\b',
@@ -135,9 +144,10 @@ VALUES
 
 ('equal-chances', 10, 'enacted', 'flag',
  '{"POST /v1/jobs"}', '{/title,/description}',
- '(?i)\b(?:(?:only|strictly) (?:men|women|males?|females?|boys|girls|christians|'
- || 'muslims)\b|(?:men|women|males?|females?|boys|girls) only\b|no (?:men|women|'
- || 'mothers|pregnant women|foreigners|disabled (?:people|persons))\b(?! (?:was|'
+ '(?i)\b(?:(?:only|strictly) (?:men|women|males?|females?|boys|girls|'
+ || 'christians|muslims)\b|(?:men|women|males?|females?|boys|girls) only\b|'
+ || 'no (?:men|women|mothers|pregnant women|foreigners|'
+ || 'disabled (?:people|persons))\b(?! (?:was|'
  || 'were|is|are) (?:harmed|hurt|excluded)))',
  'Work is open to everybody; a lawful condition names its law.',
  '{"match": ["Receptionist, females only.", "Strictly men, aged 20 to 30.",
@@ -148,14 +158,16 @@ VALUES
 
 ('work-for-children', 13, 'enacted', 'review',
  '{"POST /v1/jobs","POST /v1/contracts"}', '{/title,/description}',
- '(?i)(?(DEFINE)(?<gap>(?!\b(?:no|not|never|against|end|stop|prevent\w*|'
- || 'report\w*|over|above|rescue\w*)\b|n[''’]t\b)[^.!?;\n]))'
- || '(?:\A|[.!?;\n])(?&gap){0,300}?\b(?:'
+ '(?i)(?:\b(?:no|not|never|against|end|stop|prevent\w*|'
+ || 'report\w*|over|above|rescue\w*)\b|n[''’]t\b)'
+ || '[^.!?;\n]*+(*SKIP)(*FAIL)|\b(?:'
  || '(?:child|kid|under-?age) (?:workers?|labou?r(?:ers)?|employees|staff|'
- || 'helpers?)|(?:children|kids|minors|pupils) (?:can|may|could|are welcome to) '
- || '(?:apply|work|earn)|(?:hire|employ|recruit|need|want) (?:\w+ ){0,2}?'
+ || 'helpers?)|(?:children|kids|minors|pupils) '
+ || '(?:can|may|could|are welcome to) (?:apply|work|earn)|'
+ || '(?:hire|employ|recruit|need|want) (?:\w+ ){0,2}?'
  || '(?:children|kids|minors)(?= (?:to|for) (?:work|sell|carry|clean|harvest|'
- || 'pick|load|sew|do|help))|aged? (?:[5-9]|1[0-4])(?: |-)(?:to|and|-) ?(?:1[0-9])'
+ || 'pick|load|sew|do|help))|'
+ || 'aged? (?:[5-9]|1[0-4])(?: |-)(?:to|and|-) ?(?:1[0-9])'
  || '\b[^.!?;\n]{0,40}\b(?:to work|workers?|helpers?))',
  'Nobody offers work to a child; a person will look at this.',
  '{"match": ["We hire kids to sell water at the station.",
