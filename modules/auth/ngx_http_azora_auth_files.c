@@ -9,6 +9,8 @@
 #include <sodium.h>
 
 
+static ngx_int_t ngx_http_azora_auth_examine(ngx_log_t *log, int fd,
+    u_char *path, size_t max, ngx_uint_t secret, struct stat *st);
 static void ngx_http_azora_auth_wipe(void *data);
 
 
@@ -37,28 +39,9 @@ ngx_http_azora_auth_read_file(ngx_pool_t *pool, ngx_log_t *log,
 
     rc = NGX_ERROR;
 
-    if (fstat(fd, &st) == -1) {
-        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "cannot stat \"%s\"",
-                      path);
-        goto done;
-    }
-
-    if (!S_ISREG(st.st_mode)) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0, "\"%s\" is not a regular file",
-                      path);
-        goto done;
-    }
-
-    if (secret && (st.st_mode & (S_IRWXG|S_IRWXO))) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "\"%s\" holds a secret but others may open it: its "
-                      "mode must be 0600 or 0400", path);
-        goto done;
-    }
-
-    if (st.st_size > (off_t) max) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0, "\"%s\" is longer than %uz "
-                      "bytes", path, max);
+    if (ngx_http_azora_auth_examine(log, fd, path, max, secret, &st)
+        != NGX_OK)
+    {
         goto done;
     }
 
@@ -92,6 +75,39 @@ done:
     (void) close(fd);
 
     return rc;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_examine(ngx_log_t *log, int fd, u_char *path, size_t max,
+    ngx_uint_t secret, struct stat *st)
+{
+    if (fstat(fd, st) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "cannot stat \"%s\"",
+                      path);
+        return NGX_ERROR;
+    }
+
+    if (!S_ISREG(st->st_mode)) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "\"%s\" is not a regular file",
+                      path);
+        return NGX_ERROR;
+    }
+
+    if (secret && (st->st_mode & (S_IRWXG|S_IRWXO))) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "\"%s\" holds a secret but others may open it: its "
+                      "mode must be 0600 or 0400", path);
+        return NGX_ERROR;
+    }
+
+    if (st->st_size > (off_t) max) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "\"%s\" is longer than %uz "
+                      "bytes", path, max);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

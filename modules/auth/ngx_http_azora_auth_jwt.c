@@ -17,6 +17,8 @@
 static ngx_int_t ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
     const u_char *data, size_t len, ngx_http_azora_auth_jwt_t *jwt,
     ngx_http_azora_auth_key_t **key);
+static ngx_http_azora_auth_key_t *ngx_http_azora_auth_find(
+    ngx_http_azora_auth_ring_t *ring, json_t *kid);
 static size_t ngx_http_azora_auth_der_integer(u_char *dst, const u_char *src);
 static ngx_int_t ngx_http_azora_auth_signature(
     ngx_http_azora_auth_ring_t *ring, ngx_http_azora_auth_key_t *key,
@@ -252,7 +254,6 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
 {
     json_t        *root, *alg, *kid, *typ, *value;
     ngx_int_t      rc;
-    ngx_uint_t     i;
     const char    *name;
     json_error_t   error;
 
@@ -300,16 +301,7 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
         goto done;
     }
 
-    for (i = 0; i < ring->nkeys; i++) {
-        if (ring->keys[i].kid.len == json_string_length(kid)
-            && ngx_memcmp(ring->keys[i].kid.data, json_string_value(kid),
-                          ring->keys[i].kid.len)
-               == 0)
-        {
-            *key = &ring->keys[i];
-            break;
-        }
-    }
+    *key = ngx_http_azora_auth_find(ring, kid);
 
     if (*key == NULL) {
         jwt->reason = "the token's key is not known";
@@ -334,6 +326,25 @@ done:
     json_decref(root);
 
     return rc;
+}
+
+
+static ngx_http_azora_auth_key_t *
+ngx_http_azora_auth_find(ngx_http_azora_auth_ring_t *ring, json_t *kid)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ring->nkeys; i++) {
+        if (ring->keys[i].kid.len == json_string_length(kid)
+            && ngx_memcmp(ring->keys[i].kid.data, json_string_value(kid),
+                          ring->keys[i].kid.len)
+               == 0)
+        {
+            return &ring->keys[i];
+        }
+    }
+
+    return NULL;
 }
 
 

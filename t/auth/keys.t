@@ -117,6 +117,7 @@ sub refused {
     $text =~ s/^error_log.*$/error_log stderr notice;/m;
     spew("$azora->{dir}/case.conf", $text);
 
+    local $ENV{ASAN_OPTIONS} = 'detect_odr_violation=0:detect_leaks=0';
     my $binary = $azora->nginx_binary;
     my $output = `$binary -t -e stderr -c $azora->{dir}/case.conf 2>&1`;
     my $status = $? >> 8;
