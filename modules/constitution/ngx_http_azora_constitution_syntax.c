@@ -203,8 +203,6 @@ ngx_http_azora_constitution_read_class(ngx_http_azora_reader_t *in,
 }
 
 
-/* after "(?": NGX_OK before the group's content, NGX_DONE after "(?i)" */
-
 /* "i:" or "i)" after "(?"; c is the first of them */
 
 static ngx_int_t
