@@ -101,13 +101,15 @@ ngx_azora_listener_timer_handler(ngx_event_t *ev)
 
     l = &ngx_azora_listener;
 
+    if (ngx_exiting) {
+        ngx_azora_listener_close(l);
+        return;
+    }
+
     switch (l->state) {
 
     case NGX_AZORA_LISTENER_CLOSED:
-        if (!ngx_exiting) {
-            ngx_azora_listener_open(l);
-        }
-
+        ngx_azora_listener_open(l);
         break;
 
     case NGX_AZORA_LISTENER_CONNECTING:

@@ -10,10 +10,6 @@
 
 #include "ngx_azora_redis.h"
 
-#if (NGX_AZORA_HIREDIS_SSL)
-#include <hiredis/hiredis_ssl.h>
-#endif
-
 
 #define NGX_AZORA_REDIS_CHANNEL       "azora:generation"
 
@@ -26,15 +22,7 @@
 /* bytes waiting to be sent to a Redis that does not read */
 #define NGX_AZORA_REDIS_BACKLOG_MAX   65536
 
-#define NGX_AZORA_REDIS_PASSWORD_MAX  1024
 
-
-static char *ngx_azora_redis_address(ngx_conf_t *cf,
-    ngx_azora_redis_conf_t *conf);
-static char *ngx_azora_redis_password(ngx_conf_t *cf,
-    ngx_azora_redis_conf_t *conf);
-static char *ngx_azora_redis_tls(ngx_conf_t *cf,
-    ngx_azora_redis_conf_t *conf);
 static void ngx_azora_redis_start(ngx_cycle_t *cycle,
     ngx_azora_redis_conn_t *conn);
 static void ngx_azora_redis_timer_handler(ngx_event_t *ev);
@@ -56,206 +44,6 @@ static ngx_connection_t        ngx_azora_redis_nobody = {
 static ngx_azora_redis_conn_t  ngx_azora_redis_commands;
 static ngx_azora_redis_conn_t  ngx_azora_redis_messages;
 static ngx_uint_t              ngx_azora_redis_stopped;
-
-
-/*
- * Configuration time: resolves the address, reads the password and, where
- * hiredis has TLS, the certificates.
- */
-
-char *
-ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
-{
-    char  *rv;
-
-    if (conf->address.len == 0) {
-        return NGX_CONF_OK;
-    }
-
-    rv = ngx_azora_redis_address(cf, conf);
-
-    if (rv == NGX_CONF_OK) {
-        rv = ngx_azora_redis_password(cf, conf);
-    }
-
-    if (rv == NGX_CONF_OK && conf->tls) {
-        rv = ngx_azora_redis_tls(cf, conf);
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_azora_redis_address(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
-{
-    u_char     text[NGX_SOCKADDR_STRLEN];
-    size_t     len;
-    ngx_url_t  u;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = conf->address;
-    u.default_port = 6379;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in the address of Redis \"%V\"",
-                           u.err ? u.err : "no address", &u.url);
-        return NGX_CONF_ERROR;
-    }
-
-#if (NGX_HAVE_UNIX_DOMAIN)
-
-    if (u.family == AF_UNIX) {
-        conf->port = 0;
-        conf->host.len = u.url.len - (sizeof("unix:") - 1);
-        conf->host.data = u.url.data + sizeof("unix:") - 1;
-
-        /* arguments of directives end with a NUL */
-
-        return NGX_CONF_OK;
-    }
-
-#endif
-
-    /* numbers only: hiredis would look a name up inside the event loop */
-
-    len = ngx_sock_ntop(u.addrs[0].sockaddr, u.addrs[0].socklen, text,
-                        sizeof(text), 0);
-
-    /* [::1] -> ::1 */
-
-    if (len > 2 && text[0] == '[') {
-        ngx_memmove(text, text + 1, len - 2);
-        len -= 2;
-    }
-
-    conf->host.data = ngx_pnalloc(cf->pool, len + 1);
-    if (conf->host.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memcpy(conf->host.data, text, len);
-    conf->host.data[len] = '\0';
-    conf->host.len = len;
-    conf->port = u.port;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_azora_redis_password(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
-{
-    u_char     *p;
-    ssize_t     n;
-    ngx_fd_t    fd;
-    ngx_err_t   err;
-
-    if (conf->password_file.len == 0) {
-        return NGX_CONF_OK;
-    }
-
-    p = ngx_pnalloc(cf->pool, NGX_AZORA_REDIS_PASSWORD_MAX);
-    if (p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    fd = ngx_open_file(conf->password_file.data, NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed",
-                           &conf->password_file);
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_read_fd(fd, p, NGX_AZORA_REDIS_PASSWORD_MAX);
-    err = ngx_errno;
-
-    (void) ngx_close_file(fd);
-
-    while (n > 0 && (p[n - 1] == LF || p[n - 1] == CR)) {
-        n--;
-    }
-
-    if (n <= 0 || n == NGX_AZORA_REDIS_PASSWORD_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, (n == -1) ? err : 0,
-                           "\"%V\" must hold the password of Redis, at most "
-                           "%d bytes", &conf->password_file,
-                           NGX_AZORA_REDIS_PASSWORD_MAX - 1);
-        return NGX_CONF_ERROR;
-    }
-
-    conf->password.data = p;
-    conf->password.len = n;
-
-    return NGX_CONF_OK;
-}
-
-
-#if (NGX_AZORA_HIREDIS_SSL)
-
-static void
-ngx_azora_redis_tls_free(void *data)
-{
-    redisFreeSSLContext(data);
-}
-
-#endif
-
-
-static char *
-ngx_azora_redis_tls(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
-{
-#if (NGX_AZORA_HIREDIS_SSL)
-
-    const char            *ca;
-    ngx_pool_cleanup_t    *cln;
-    redisSSLContextError   error;
-
-    if (conf->port == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"azora_redis\" takes \"tls\" with host:port "
-                           "only");
-        return NGX_CONF_ERROR;
-    }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    (void) redisInitOpenSSL();
-
-    error = REDIS_SSL_CTX_NONE;
-    ca = conf->ca.len ? (char *) conf->ca.data : NULL;
-
-    conf->ssl = redisCreateSSLContext(ca, ca ? NULL : "/etc/ssl/certs", NULL,
-                                      NULL, NULL, &error);
-    if (conf->ssl == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "TLS to Redis: %s",
-                           redisSSLContextGetError(error));
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_azora_redis_tls_free;
-    cln->data = conf->ssl;
-
-    return NGX_CONF_OK;
-
-#else
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"azora_redis\" cannot use \"tls\": these modules were "
-                       "built with a hiredis without TLS (it came with 1.0); "
-                       "use a Unix socket, or build with hiredis_ssl");
-    return NGX_CONF_ERROR;
-
-#endif
-}
 
 
 ngx_int_t
@@ -379,17 +167,22 @@ ngx_azora_redis_open(ngx_azora_redis_conn_t *conn)
         return;
     }
 
-    if (ngx_azora_breaker_enter(NGX_AZORA_DEPENDENCY_REDIS) != NGX_OK) {
+    if (!conn->entered
+        && ngx_azora_breaker_enter(NGX_AZORA_DEPENDENCY_REDIS) != NGX_OK)
+    {
         ngx_add_timer(&conn->timer, NGX_AZORA_REDIS_BACKOFF_MIN);
         return;
     }
+
+    conn->entered = 1;
+
+    conn->state = NGX_AZORA_REDIS_CONNECTING;
 
     if (ngx_azora_redis_connect(conn, conf) != NGX_OK) {
         ngx_azora_redis_later(conn);
         return;
     }
 
-    conn->state = NGX_AZORA_REDIS_CONNECTING;
     ngx_add_timer(&conn->timer, NGX_AZORA_REDIS_ANSWER_MS);
 
     /* hiredis keeps commands until it is connected, in this order */
@@ -529,6 +322,8 @@ ngx_azora_redis_alive(ngx_azora_redis_conn_t *conn)
 
     conn->down = 0;
     conn->attempts = 0;
+    conn->tried = 0;
+    conn->entered = 0;
     conn->state = NGX_AZORA_REDIS_READY;
 
     ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_REDIS, 1);
@@ -537,7 +332,10 @@ ngx_azora_redis_alive(ngx_azora_redis_conn_t *conn)
 }
 
 
-/* Logs and counts why a connection is about to end. */
+/*
+ * Logs and counts why a connection is about to end.  Where the host has
+ * several addresses it has failed when all of them have.
+ */
 
 void
 ngx_azora_redis_failed(ngx_azora_redis_conn_t *conn, const char *reason)
@@ -546,13 +344,28 @@ ngx_azora_redis_failed(ngx_azora_redis_conn_t *conn, const char *reason)
 
     level = conn->down ? NGX_LOG_INFO : NGX_LOG_WARN;
 
-    ngx_log_error(level, conn->timer.log, 0, "azora: Redis: %s", reason);
+    if (conn->state == NGX_AZORA_REDIS_CONNECTING) {
+        conn->address++;
+        conn->tried++;
+    }
 
-    conn->down = 1;
-    conn->attempts++;
+    if (conn->state == NGX_AZORA_REDIS_CONNECTING
+        && conn->tried < ngx_azora_main_conf->redis.hosts.nelts)
+    {
+        level = NGX_LOG_INFO;
+
+    } else {
+        conn->down = 1;
+        conn->tried = 0;
+        conn->entered = 0;
+        conn->attempts++;
+
+        ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_REDIS, 0);
+    }
+
     conn->state = NGX_AZORA_REDIS_CLOSED;
 
-    ngx_azora_breaker_report(NGX_AZORA_DEPENDENCY_REDIS, 0);
+    ngx_log_error(level, conn->timer.log, 0, "azora: Redis: %s", reason);
 }
 
 

@@ -30,6 +30,9 @@ struct ngx_azora_redis_conn_s {
     ngx_connection_t             *connection;
     ngx_event_t                   timer;
     ngx_uint_t                    attempts;     /* failed in a row */
+    ngx_uint_t                    address;      /* of the host's, in turn */
+    ngx_uint_t                    tried;        /* addresses in vain so far */
+    ngx_uint_t                    entered;      /* the breaker let it pass */
     ngx_uint_t                    down;         /* it was logged */
 };
 

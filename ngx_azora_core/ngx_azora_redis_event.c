@@ -12,11 +12,23 @@
 #include "ngx_azora_redis.h"
 
 #if (NGX_AZORA_HIREDIS_SSL)
+
 #include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
+
+/* what hiredis leaves there NGINX would take for an error of its own */
+#define ngx_azora_redis_clear_error()  ERR_clear_error()
+
+#else
+
+#define ngx_azora_redis_clear_error()
+
 #endif
 
 
-static redisAsyncContext *ngx_azora_redis_begin(ngx_azora_redis_conf_t *conf);
+static redisAsyncContext *ngx_azora_redis_begin(ngx_azora_redis_conf_t *conf,
+    ngx_uint_t address);
+static const char *ngx_azora_redis_reason(const redisAsyncContext *ac);
 static void ngx_azora_redis_read_handler(ngx_event_t *rev);
 static void ngx_azora_redis_write_handler(ngx_event_t *wev);
 static void ngx_azora_redis_add(ngx_event_t *ev, ngx_int_t event);
@@ -35,14 +47,17 @@ ngx_azora_redis_connect(ngx_azora_redis_conn_t *conn,
     ngx_connection_t   *c;
     redisAsyncContext  *ac;
 
-    ac = ngx_azora_redis_begin(conf);
+    ac = ngx_azora_redis_begin(conf, conn->address);
 
     if (ac == NULL || ac->err) {
-        ngx_azora_redis_failed(conn, ac ? ac->errstr : "out of memory");
+        ngx_azora_redis_failed(conn, ac ? ngx_azora_redis_reason(ac)
+                                        : "out of memory");
 
         if (ac != NULL) {
             redisAsyncFree(ac);
         }
+
+        ngx_azora_redis_clear_error();
 
         return NGX_ERROR;
     }
@@ -93,12 +108,16 @@ ngx_azora_redis_free(ngx_azora_redis_conn_t *conn)
 
 
 static redisAsyncContext *
-ngx_azora_redis_begin(ngx_azora_redis_conf_t *conf)
+ngx_azora_redis_begin(ngx_azora_redis_conf_t *conf, ngx_uint_t address)
 {
-    redisAsyncContext  *ac;
+    char               **host;
+    redisAsyncContext   *ac;
 
-    ac = conf->port ? redisAsyncConnect((char *) conf->host.data, conf->port)
-                    : redisAsyncConnectUnix((char *) conf->host.data);
+    host = conf->hosts.elts;
+    host += address % conf->hosts.nelts;
+
+    ac = conf->port ? redisAsyncConnect(*host, conf->port)
+                    : redisAsyncConnectUnix(*host);
 
     if (ac == NULL || ac->err || conf->port == 0) {
         return ac;
@@ -123,6 +142,27 @@ ngx_azora_redis_begin(ngx_azora_redis_conf_t *conf)
 }
 
 
+static const char *
+ngx_azora_redis_reason(const redisAsyncContext *ac)
+{
+#if (NGX_AZORA_HIREDIS_SSL)
+
+    const char  *reason;
+
+    /* of a handshake that fails hiredis knows nothing but errno */
+
+    reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    if (reason != NULL) {
+        return reason;
+    }
+
+#endif
+
+    return (ac->err && ac->errstr) ? ac->errstr : "closed";
+}
+
+
 static void
 ngx_azora_redis_read_handler(ngx_event_t *rev)
 {
@@ -138,6 +178,7 @@ ngx_azora_redis_read_handler(ngx_event_t *rev)
     }
 
     redisAsyncHandleRead(conn->context);
+    ngx_azora_redis_clear_error();
 }
 
 
@@ -151,6 +192,7 @@ ngx_azora_redis_write_handler(ngx_event_t *wev)
     conn = c->data;
 
     redisAsyncHandleWrite(conn->context);
+    ngx_azora_redis_clear_error();
 }
 
 
@@ -251,6 +293,5 @@ ngx_azora_redis_cleanup(void *data)
         c->fd = (ngx_socket_t) -1;
     }
 
-    ngx_azora_redis_gone(conn, (ac && ac->err && ac->errstr)
-                               ? ac->errstr : "closed");
+    ngx_azora_redis_gone(conn, ac ? ngx_azora_redis_reason(ac) : "closed");
 }
