@@ -159,7 +159,7 @@ COMMENT ON COLUMN ledger.transfer.reference IS
 COMMENT ON COLUMN ledger.transfer.currency IS 'Currency of both accounts';
 COMMENT ON COLUMN ledger.transfer.kind IS
     'Why: transfer, reward, reward_fund, escrow_fund, escrow_release, '
-    'escrow_fee, escrow_refund, issue, sweep';
+    'escrow_fee, escrow_refund, issue';
 COMMENT ON COLUMN ledger.transfer.recipient IS
     'Whom the sender named, as it was written';
 COMMENT ON COLUMN ledger.transfer.memo IS 'Words for both sides';

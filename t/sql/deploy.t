@@ -5,7 +5,6 @@ use strict;
 use warnings;
 
 use Test::More;
-use Time::HiRes qw(time);
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
@@ -20,10 +19,16 @@ sub sqitch {
     local %ENV = (%ENV, $sql->env, SQITCH_USER_CONFIG => '/dev/null',
                   SQITCH_FULLNAME => 'Test', SQITCH_EMAIL => 't@example.org',
                   PGOPTIONS => '-c client_min_messages=warning');
-    my $target = $sql->{server}{dsn} ? 'db:' . $sql->dsn : 'db:pg:';
 
-    return system("cd '$root/sql' && sqitch --quiet @command '$target'"
+    return system("cd '$root/sql' && sqitch --quiet @command db:pg:"
                   . ' >/dev/null') == 0;
+}
+
+
+# Of the processes that were started, so that a busy machine changes nothing.
+sub processor_seconds {
+    my (undef, undef, $user, $system) = times;
+    return $user + $system;
 }
 
 
@@ -53,9 +58,9 @@ is($sql->value('SELECT count(*) FROM court.principle'), 5,
 my $before = functions();
 my $generation = $sql->value(
     "SELECT value FROM azora.generation WHERE name = 'catalogue'");
-my $started = time;
+my $spent = processor_seconds();
 $sql->deploy;
-cmp_ok(time - $started, '<', 10, 'a second deploy is quick');
+cmp_ok(processor_seconds() - $spent, '<', 3, 'a second deploy is quick');
 is_deeply(functions(), $before, 'and leaves the functions as they were');
 is($sql->value("SELECT value FROM azora.generation
                 WHERE name = 'catalogue'"), $generation,

@@ -59,7 +59,7 @@ is_deeply($sql->rows("
 for my $table (map { $_->[0] } @{$sql->rows("
     SELECT c.oid::regclass::text
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname IN $schemas AND c.relkind = 'r' ORDER BY 1")})
+    WHERE n.nspname IN $schemas AND c.relkind IN ('r', 'v') ORDER BY 1")})
 {
     eval { $sql->app->do("SELECT 1 FROM $table LIMIT 1") };
     is($sql->app->state, '42501', "reading $table is refused");

@@ -58,7 +58,7 @@ AS $$
     SELECT 'a part of a split account was debited', t.debit
     FROM ledger.transfer AS t
          JOIN ledger.account AS a ON a.id = t.debit
-    WHERE a.parent IS NOT NULL AND t.kind <> 'sweep'
+    WHERE a.parent IS NOT NULL
 $$;
 
 COMMENT ON FUNCTION ledger.verify() IS

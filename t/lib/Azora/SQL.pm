@@ -7,7 +7,7 @@ package Azora::SQL;
 #   my $r   = $sql->call('ledger.get_wallet', as => $ama, currency => 'AZR');
 #   is($r->{status}, 200);                  # also of what was refused
 #
-# The server is AZORA_TEST_DSN's (a libpq URI or key=value string of a
+# The server is AZORA_TEST_DSN's ("host=... port=... user=..." of a
 # superuser), or that of the whole test run, or a private one that is made
 # here and removed at the end.
 
@@ -61,7 +61,10 @@ sub new {
 sub find_server {
     my ($self) = @_;
 
-    return { dsn => $ENV{AZORA_TEST_DSN} } if $ENV{AZORA_TEST_DSN};
+    if (my $dsn = $ENV{AZORA_TEST_DSN}) {
+        return { host => 'localhost', port => 5432, user => 'postgres',
+                 map { split /=/, $_, 2 } split ' ', $dsn };
+    }
 
     if (my $run = $ENV{AZORA_TEST_RUN}) {
         $self->{template} = 'azora';
@@ -121,9 +124,9 @@ sub env {
     my ($self) = @_;
     my $server = $self->{server};
 
-    return if $server->{dsn};
     return (PGHOST => $server->{host}, PGPORT => $server->{port},
-            PGUSER => $server->{user}, PGDATABASE => $self->{name});
+            PGUSER => $server->{user}, PGDATABASE => $self->{name},
+            $server->{password} ? (PGPASSWORD => $server->{password}) : ());
 }
 
 
@@ -131,42 +134,19 @@ sub deploy {
     my ($self, @options) = @_;
 
     local %ENV = (%ENV, $self->env);
-    push @options, $self->dsn if $self->{server}{dsn};
     system("$ROOT/scripts/deploy", @options) == 0 or die "deploy failed\n";
 }
 
 
-# The server's DSN with our own database in it.
-sub dsn {
-    my ($self, $database) = @_;
-    my $dsn = $self->{server}{dsn};
-    $database //= $self->{name};
-
-    if ($dsn =~ m{^postgres(?:ql)?://}) {
-        $dsn =~ s{^(postgres(?:ql)?://[^/?]*)(?:/[^?]*)?}{$1/$database};
-        return $dsn;
-    }
-
-    return "$dsn dbname=$database";
-}
-
-
-# Options: database, user; role => 'azora_app' for what NGINX may do.
+# Options: database; role => 'azora_app' for what NGINX may do.
 sub connect {
     my ($self, %opts) = @_;
     my $server = $self->{server};
     my $database = $opts{database} // $self->{name};
 
-    my $conninfo = $server->{dsn}
-        ? $self->dsn($database)
-        : "host=$server->{host};port=$server->{port};dbname=$database;"
-          . 'user=' . $server->{user};
-    $conninfo =~ s/ (?=\w+=)/;/g if $conninfo !~ m{^postgres};
-
     my $dbh = DBI->connect(
-        $conninfo =~ m{^postgres} ? "dbi:Pg:dbname=$conninfo"
-                                  : "dbi:Pg:$conninfo",
-        undef, undef,
+        "dbi:Pg:host=$server->{host};port=$server->{port};dbname=$database",
+        $server->{user}, $server->{password},
         { RaiseError => 1, PrintError => 0, AutoCommit => 1,
           pg_enable_utf8 => 1, AutoInactiveDestroy => 1 });
 
