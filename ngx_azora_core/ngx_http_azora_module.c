@@ -320,6 +320,10 @@ ngx_http_azora_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_azora_lane_defaults(&amcf->pg);
 
+    if (ngx_azora_redis_configure(cf, &amcf->redis) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (amcf->pg.conninfo.len == 0) {
         return NGX_CONF_OK;
     }
