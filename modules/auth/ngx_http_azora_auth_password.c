@@ -27,6 +27,8 @@
 
 
 static ngx_uint_t ngx_http_azora_auth_cost_sane(const char *phc);
+static ngx_int_t ngx_http_azora_auth_cost(const char **phc,
+    const char *text);
 static ngx_int_t ngx_http_azora_auth_dummy(
     ngx_http_azora_auth_peppers_t *peppers);
 
@@ -161,23 +163,42 @@ ngx_http_azora_auth_password_verify(
 static ngx_uint_t
 ngx_http_azora_auth_cost_sane(const char *phc)
 {
-    int       used;
-    unsigned  memory, passes, lanes;
+    ngx_int_t  memory, passes, lanes;
 
-    used = 0;
-
-    if (ngx_strlen(phc) >= crypto_pwhash_STRBYTES
-        || sscanf(phc, "$argon2id$v=19$m=%9u,t=%9u,p=%9u$%n", &memory,
-                  &passes, &lanes, &used)
-           != 3
-        || used == 0)
-    {
+    if (ngx_strlen(phc) >= crypto_pwhash_STRBYTES) {
         return 0;
     }
 
-    return memory <= NGX_HTTP_AZORA_AUTH_MEMORY_MAX
-           && passes <= NGX_HTTP_AZORA_AUTH_PASSES_MAX
+    memory = ngx_http_azora_auth_cost(&phc, "$argon2id$v=19$m=");
+    passes = ngx_http_azora_auth_cost(&phc, ",t=");
+    lanes = ngx_http_azora_auth_cost(&phc, ",p=");
+
+    return *phc == '$'
+           && memory > 0 && memory <= NGX_HTTP_AZORA_AUTH_MEMORY_MAX
+           && passes > 0 && passes <= NGX_HTTP_AZORA_AUTH_PASSES_MAX
            && lanes == 1;
+}
+
+
+/* The number behind a piece of text, both of which are passed over. */
+
+static ngx_int_t
+ngx_http_azora_auth_cost(const char **phc, const char *text)
+{
+    size_t      len, digits;
+    ngx_int_t   n;
+
+    len = ngx_strlen(text);
+
+    if (ngx_strncmp(*phc, text, len) != 0) {
+        return NGX_ERROR;
+    }
+
+    digits = strspn(*phc + len, "0123456789");
+    n = ngx_atoi((u_char *) *phc + len, digits);
+    *phc += len + digits;
+
+    return n;
 }
 
 

@@ -41,6 +41,8 @@ ngx_http_azora_auth_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    ngx_str_null(&token);
+
     rc = ngx_http_azora_auth_token(r, &token);
 
     if (rc == NGX_OK) {

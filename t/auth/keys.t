@@ -112,8 +112,8 @@ sub refused {
 
     my $text = slurp("$azora->{dir}/nginx.conf");
     $text =~ s{"\Q$keys\E}{"$case}g;
+    $text =~ s/$change{cut}// if $change{cut};
     $text =~ s/^(\s*azora_auth_issuer)/$change{line}\n$1/m if $change{line};
-    $text =~ s/$change{cut}//m if $change{cut};
     $text =~ s/^error_log.*$/error_log stderr notice;/m;
     spew("$azora->{dir}/case.conf", $text);
 
@@ -177,6 +177,7 @@ subtest 'what nginx -t says' => sub {
     refused('a short pepper', qr/not 64 hexadecimal digits/,
             sub { spew("$case/pepper", "0011\n"); chmod 0600, "$case/pepper" });
     refused('a list that is not there', qr/cannot open.*no-such-list/, undef,
+            cut => qr/^\s*azora_auth_breached_list[^\n]*\n/m,
             line => 'azora_auth_breached_list no-such-list;');
     refused('an unknown mode', qr/invalid value "maybe"/, undef,
             line => 'azora_auth maybe;');
