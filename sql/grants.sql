@@ -34,6 +34,7 @@ GRANT EXECUTE ON FUNCTION
     azora.purge(int),
     identity.credential(text),
     ledger.consume_rewards(int),
+    ledger.expire_holds(int),
     court.enacted_rules()
     TO azora_app;
 

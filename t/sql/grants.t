@@ -31,7 +31,7 @@ my @endpoints = qw(
 );
 my @others = qw(
     azora.generations azora.idempotency_begin azora.purge court.enacted_rules
-    identity.credential ledger.consume_rewards
+    identity.credential ledger.consume_rewards ledger.expire_holds
 );
 
 is_deeply(

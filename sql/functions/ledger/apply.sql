@@ -75,8 +75,7 @@ RETURNS numeric
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    PERFORM azora.refuse(409, 'insufficient-funds',
-        'The wallet has less available than this amount.');
+    PERFORM ledger.refuse_transfer('insufficient-funds');
     RETURN NULL;
 END
 $$;

@@ -81,7 +81,8 @@ BEGIN
     END IF;
 
     IF minor IS NULL THEN
-        PERFORM azora.refuse(422, p.problem, p.detail, require_amount.pointer)
+        PERFORM azora.refuse(p.status, p.problem, p.detail,
+                             require_amount.pointer)
         FROM ledger.transfer_problem() AS p
         WHERE p.problem = ledger.money_problem(amount, decimals);
     END IF;

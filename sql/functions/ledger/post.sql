@@ -1,8 +1,9 @@
 -- Moves money between known accounts for other functions: all of it or a
 -- refusal. Fields that are asked of each item: debit, credit, amount,
--- currency, kind; reference and memo where there is one.
+-- currency, kind; reference and memo where there is one. Gives the transfers;
+-- items of nothing, as the fee of a refund, make none.
 CREATE OR REPLACE FUNCTION ledger.post(items ledger.item[])
-RETURNS void
+RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
@@ -29,12 +30,12 @@ BEGIN
              CROSS JOIN LATERAL (VALUES (i.debit), (i.credit)) AS a (id)));
 
     IF EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen) THEN
-        PERFORM azora.refuse(p.status, p.problem, p.detail, p.pointer)
-        FROM ledger.transfer_problem() AS p
-        WHERE p.problem = 'account-frozen';
+        PERFORM ledger.refuse_transfer('account-frozen');
     END IF;
 
     PERFORM ledger.apply(numbered, states);
+
+    RETURN ARRAY(SELECT i.id FROM unnest(numbered) AS i);
 END
 $$;
 

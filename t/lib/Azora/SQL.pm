@@ -308,16 +308,19 @@ sub batch_replies {
 }
 
 
-# Runs a statement of NGINX's role in a process and on a connection of its
-# own; finish() gives its outcome, wait_for_lock() makes a race certain.
+# Runs a statement in a process and on a connection of its own, as NGINX's role
+# unless { role } is given first; finish() gives its outcome, wait_for_lock()
+# makes a race certain.
 sub start {
-    my ($self, $query, @bind) = @_;
+    my ($self, @query) = @_;
+    my $role = ref $query[0] ? shift(@query)->{role} : 'azora_app';
+    my ($query, @bind) = @query;
 
     pipe my $reader, my $writer or die "pipe: $!\n";
     my $pid = fork // die "fork: $!\n";
 
     if ($pid == 0) {
-        my $dbh = $self->connect(role => 'azora_app');
+        my $dbh = $self->connect(role => $role);
         my $rows;
 
         $writer->autoflush(1);

@@ -1,0 +1,88 @@
+# Holds: money that is promised stays, is paid once or in part, and comes back;
+# racing ones never take more than there is.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Azora::SQL;
+
+my $sql = Azora::SQL->new;
+my ($ama, $kofi) = map { $sql->register($_) } qw(ama kofi);
+$sql->issue($ama, 'AZR', 1000);
+my ($payer, $payee) = map {
+    $sql->value("SELECT ledger.wallet(?, 'AZR')", $_) } $ama, $kofi;
+
+my $place = 'SELECT ledger.place_hold(?, ?, NULL)';
+my $post = "SELECT ledger.post_hold(?, ?, ?, 'transfer')";
+
+
+# undef when it worked, otherwise the name of the refusal
+sub refused {
+    my ($query, @bind) = @_;
+    return undef if eval { $sql->{dbh}->do($query, undef, @bind); 1 };
+    return $sql->refusal($sql->{dbh})->{problem};
+}
+
+sub wallet { $sql->call('ledger.get_wallet', as => $ama,
+                        currency => 'AZR')->{body} }
+
+
+my $hold = $sql->value($place, $payer, 600);
+is(wallet()->{posted}, '0.00001000', 'what is held is still there');
+is(wallet()->{pending}, '0.00000600', 'but pending');
+is(wallet()->{available}, '0.00000400', 'and not available');
+is(refused($place, $payer, 401), 'insufficient-funds', 'nor to be held again');
+is(refused($place, $payer, 0), 'amount-out-of-range', 'nothing is no hold');
+is($sql->transfers([{ as => $ama, to => $kofi, amount => '0.00000401' }])
+   ->[0]{problem}, 'insufficient-funds', 'nor to be sent');
+is($sql->transfers([{ as => $ama, to => $kofi, amount => '0.00000400' }])
+   ->[0]{status}, 201, 'the rest can be');
+
+is(refused($post, $hold, $payee, 601), 'amount-out-of-range',
+   'not more than is held is paid');
+is(refused($post, $hold, $payee, 250), undef, 'a part is paid');
+is_deeply([$sql->balance($ama), $sql->balance($kofi)], [350, 650], 'and moves');
+is(wallet()->{available}, '0.00000350', 'the rest is free');
+is(refused($post, $hold, $payee, 1), 'wrong-state', 'once');
+is(refused('SELECT ledger.void_hold(?)', $hold), 'wrong-state',
+   'and cannot be voided any more');
+
+$hold = $sql->value($place, $payer, 350);
+is(refused('SELECT ledger.void_hold(?)', $hold), undef, 'a hold is voided');
+is(refused('SELECT ledger.void_hold(?)', $hold), 'wrong-state', 'once');
+is(wallet()->{available}, '0.00000350', 'and free again');
+
+$sql->value("SELECT ledger.place_hold(?, 100, NULL, now() + '1 hour')",
+            $payer);
+$sql->value("SELECT ledger.place_hold(?, 100, NULL, now())", $payer);
+is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 1,
+   'one whose time is over expires');
+is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 0, 'once');
+is(wallet()->{pending}, '0.00000100', 'the other one stays');
+
+# racing holds: 250 are left, each wants 100
+my @outcomes = map { $sql->finish($_) } map {
+    $sql->start({ role => 'azora_owner' },
+                'SELECT ledger.place_hold(?, 100, NULL)', $payer) } 1 .. 6;
+is((grep { ($_->{message} // '') eq 'insufficient-funds' } @outcomes), 4,
+   'four of six racing holds are refused');
+is(wallet()->{available}, '0.00000050', 'two fit');
+
+# racing payments of one hold
+$hold = $sql->value("SELECT id FROM ledger.hold WHERE state = 'pending'
+                     ORDER BY id DESC LIMIT 1");
+@outcomes = map { $sql->finish($_) } map {
+    $sql->start({ role => 'azora_owner' },
+                "SELECT ledger.post_hold(?, ?, 100, 'transfer')", $hold,
+                $payee) } 1 .. 6;
+is((grep { $_->{rows} } @outcomes), 1, 'one of six racing payments wins');
+is((grep { ($_->{message} // '') eq 'wrong-state' } @outcomes), 5,
+   'the others are told');
+is($sql->balance($kofi), 750, 'the money moved once');
+is_deeply($sql->errors_in_books, [], 'the books are right');
+
+done_testing();
