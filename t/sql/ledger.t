@@ -61,6 +61,10 @@ is($sql->call('ledger.get_transfer', as => $esi, id => $r->{body}{id})
 
 is(transfer(to => 'KOFI@example.org')->{status}, 201,
    'an e-mail address names a recipient');
+is(transfer(to => uc $kofi, amount => '0.5')->{status}, 201,
+   'so does an account id in capitals');
+is(transfer(as => $kofi, to => $ama, amount => '0.5')->{status}, 201,
+   'and back');
 is(transfer(to => $esi, currency => 'USD', amount => '0.01')->{status}, 201,
    'a wallet is made when money first reaches it');
 is(wallet($esi, 'USD')->{posted}, '0.01', 'in its currency');
@@ -83,6 +87,12 @@ for (
     [{ to => '00000000-0000-7000-8000-000000000000' }, 422,
      'unknown-recipient', '/to'],
     [{ to => 'not an address' }, 422, 'unknown-recipient', '/to'],
+    [{ to => "$kofi $kofi" }, 422, 'unknown-recipient', '/to'],
+    [{ to => substr $kofi, 1 }, 422, 'unknown-recipient', '/to'],
+    [{ to => "$kofi " }, 422, 'unknown-recipient', '/to'],
+    [{ to => '' }, 422, 'unknown-recipient', '/to'],
+    [{ to => $kofi =~ s/-/g/r }, 422, 'unknown-recipient', '/to'],
+    [{ to => $kofi =~ tr/-//dr }, 422, 'unknown-recipient', '/to'],
     [{ to => $ama }, 422, 'same-account', '/to'],
     [{ to => 'ama@example.org' }, 422, 'same-account', '/to'],
     [{ amount => '92233720368' }, 409, 'insufficient-funds', undef],

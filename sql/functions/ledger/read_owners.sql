@@ -4,9 +4,13 @@ CREATE OR REPLACE FUNCTION ledger.read_owners(addresses text[])
 RETURNS uuid[]
 LANGUAGE plpgsql IMMUTABLE
 AS $$
+DECLARE
+    line  text := array_to_string(addresses, ' ', '-');
 BEGIN
-    IF array_to_string(addresses, ' ', '-')
-       ~ '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}( |$))+$'
+    -- With this length the only blanks are those between the addresses, so
+    -- that one which is two ids with a blank cannot make the cast fail.
+    IF length(line) = 37 * cardinality(addresses) - 1
+       AND line ~ '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}( |$))+$'
     THEN
         RETURN addresses::uuid[];
     END IF;
