@@ -32,7 +32,8 @@
 #define NGX_HTTP_AZORA_MATCHES_MAX      16      /* reported */
 #define NGX_HTTP_AZORA_EXCERPT_CHARS    40
 #define NGX_HTTP_AZORA_CPU_NS           20000000ULL
-#define NGX_HTTP_AZORA_MATCH_LIMIT      200000  /* steps of one pattern */
+#define NGX_HTTP_AZORA_SHORT            512     /* bytes, a short text */
+#define NGX_HTTP_AZORA_MATCH_LIMIT      50000   /* steps from one place */
 #define NGX_HTTP_AZORA_DEPTH_LIMIT      2000
 #define NGX_HTTP_AZORA_HEAP_LIMIT       1024    /* KiB */
 #define NGX_HTTP_AZORA_JIT_STACK        (256 * 1024)
@@ -89,7 +90,8 @@ typedef struct {
     ngx_array_t                   routes;       /* ngx_uint_t; empty: all */
     ngx_array_t                   pointers;     /* ngx_uint_t */
     json_t                       *examples;     /* borrowed, while building */
-    pcre2_code                   *code;
+    pcre2_code                   *code;         /* for short texts */
+    pcre2_code                   *guarded;      /* for long ones */
     ngx_http_azora_effect_e       effect;
     unsigned                      shadow:1;
 } ngx_http_azora_rule_t;
@@ -141,6 +143,9 @@ typedef struct {
     pcre2_jit_stack              *stack;
     u_char                       *text;         /* NGX_HTTP_AZORA_TEXT_MAX */
     u_char                       *skeleton;     /* the same */
+    uint64_t                      until_ns;     /* of the thread's time; 0:
+                                                   not looked at yet */
+    ngx_uint_t                    steps;        /* since it was looked at */
 } ngx_http_azora_matcher_t;
 
 
@@ -257,6 +262,16 @@ void ngx_http_azora_constitution_rules_destroy(ngx_http_azora_rules_t *set);
 ngx_int_t ngx_http_azora_constitution_matcher_init(
     ngx_http_azora_matcher_t *m, ngx_log_t *log);
 void ngx_http_azora_constitution_matcher_done(ngx_http_azora_matcher_t *m);
+
+/*
+ * Compiles a pattern; guard: with what bounds its time on long texts.  NULL:
+ * *error and *offset are PCRE2's.
+ */
+pcre2_code *ngx_http_azora_constitution_pattern(ngx_http_azora_matcher_t *m,
+    const ngx_str_t *pattern, ngx_uint_t guard, int *error, size_t *offset);
+
+/* From here on matches have their time anew. */
+void ngx_http_azora_constitution_begin(ngx_http_azora_matcher_t *m);
 
 /*
  * Runs one rule on the text and, if there is one, on its skeleton.  NGX_OK: it

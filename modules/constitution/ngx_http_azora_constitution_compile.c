@@ -29,38 +29,28 @@ ngx_int_t
 ngx_http_azora_constitution_rules_compile(ngx_http_azora_rules_t *set,
     ngx_uint_t i, ngx_http_azora_matcher_t *m, u_char *reason)
 {
-    int                     code, rc;
+    int                     error;
     u_char                  text[128];
-    PCRE2_SIZE              offset;
+    size_t                  offset;
     ngx_http_azora_rule_t  *rule;
 
     rule = &set->rules[i];
 
-    /* the texts are UTF-8 whatever a pattern says about itself */
-    rule->code = pcre2_compile(rule->pattern.data, rule->pattern.len,
-                               PCRE2_UTF|PCRE2_UCP|PCRE2_NEVER_BACKSLASH_C,
-                               &code, &offset, m->compile);
+    rule->code = ngx_http_azora_constitution_pattern(m, &rule->pattern, 0,
+                                                     &error, &offset);
+    if (rule->code != NULL) {
+        rule->guarded = ngx_http_azora_constitution_pattern(m, &rule->pattern,
+                                                            1, &error,
+                                                            &offset);
+    }
 
-    if (rule->code == NULL) {
-        if (pcre2_get_error_message(code, text, sizeof(text)) < 0) {
+    if (rule->guarded == NULL) {
+        if (pcre2_get_error_message(error, text, sizeof(text)) < 0) {
             text[0] = '\0';
         }
         *ngx_snprintf(reason, NGX_HTTP_AZORA_REASON_LEN - 1,
                       "rule \"%V\": %s at byte %uz of its pattern",
-                      &rule->id, text, (size_t) offset)
-            = '\0';
-        return NGX_ERROR;
-    }
-
-    rc = pcre2_jit_compile(rule->code, PCRE2_JIT_COMPLETE);
-
-    /* where no memory can be made executable the interpreter does it */
-    if (rc < 0 && rc != PCRE2_ERROR_JIT_BADOPTION
-        && rc != PCRE2_ERROR_NOMEMORY)
-    {
-        *ngx_snprintf(reason, NGX_HTTP_AZORA_REASON_LEN - 1,
-                      "rule \"%V\": its pattern has no machine code: %d",
-                      &rule->id, rc)
+                      &rule->id, text, offset)
             = '\0';
         return NGX_ERROR;
     }
@@ -96,6 +86,7 @@ ngx_http_azora_rules_try(ngx_http_azora_rule_t *rule,
         ngx_http_azora_constitution_read(m,
                                  (u_char *) json_string_value(example),
                                  json_string_length(example), &reading);
+        ngx_http_azora_constitution_begin(m);
 
         rc = ngx_http_azora_constitution_match(m, rule, &reading, &at, &left);
 

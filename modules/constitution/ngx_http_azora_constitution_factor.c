@@ -133,7 +133,7 @@ ngx_http_azora_factor_group(ngx_http_azora_reader_t *in,
     around = 0;
 
     if (in->pos < in->last && *in->pos == '*') {
-        return NGX_ERROR;
+        return ngx_http_azora_constitution_read_verb(in, part);
     }
 
     if (in->pos < in->last && *in->pos == '?') {
@@ -250,11 +250,12 @@ ngx_http_azora_factor_sequence(ngx_http_azora_reader_t *in,
     ngx_http_azora_part_t *part)
 {
     ngx_int_t                  rc;
-    ngx_uint_t                 min, max, whole;
+    ngx_uint_t                 min, max, whole, never;
     ngx_http_azora_part_t      next;
     ngx_http_azora_literals_t  run, best;
 
     whole = 1;
+    never = 0;
     best.n = 0;
     run.n = 1;
     run.items[0].len = 0;
@@ -278,6 +279,10 @@ ngx_http_azora_factor_sequence(ngx_http_azora_reader_t *in,
             return NGX_ERROR;
         }
 
+        if (next.exact && next.set.n == 0) {
+            never = 1;
+        }
+
         if (next.exact
             && ngx_http_azora_factor_product(&run, &next.set) == NGX_OK)
         {
@@ -297,7 +302,12 @@ ngx_http_azora_factor_sequence(ngx_http_azora_reader_t *in,
         run.items[0].len = 0;
     }
 
-    part->exact = whole;
+    part->exact = whole || never;
+
+    if (never) {
+        part->set.n = 0;
+        return NGX_OK;
+    }
 
     if (whole) {
         part->set = run;

@@ -19,8 +19,9 @@ typedef struct {
 
 
 /*
- * A part of the pattern.  exact: it matches these strings and no others.
- * Otherwise a text it matches holds one of them, if there are any.
+ * A part of the pattern.  exact: it matches these strings and no others, or
+ * never when there are none.  Otherwise a text it matches holds one of them,
+ * if there are any.
  */
 
 typedef struct {
@@ -54,6 +55,10 @@ ngx_int_t ngx_http_azora_constitution_read_class(ngx_http_azora_reader_t *in,
  */
 ngx_int_t ngx_http_azora_constitution_read_group(ngx_http_azora_reader_t *in,
     ngx_uint_t *around);
+
+/* at the "*" after a "(" */
+ngx_int_t ngx_http_azora_constitution_read_verb(ngx_http_azora_reader_t *in,
+    ngx_http_azora_part_t *part);
 
 /* NGX_DECLINED: there is none here */
 ngx_int_t ngx_http_azora_constitution_read_quantifier(

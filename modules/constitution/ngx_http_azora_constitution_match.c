@@ -24,13 +24,13 @@ typedef struct {
     uint64_t                      *found;       /* rules to run */
     size_t                         examined;    /* bytes */
     ngx_uint_t                     texts;
-    ngx_uint_t                     runs;
-    uint64_t                       start_ns;
     size_t                         len;         /* of where */
     u_char                         where[NGX_HTTP_AZORA_POINTER_LEN * 4];
 } ngx_http_azora_evaluation_t;
 
 
+static int ngx_http_azora_constitution_late(pcre2_callout_block *block,
+    void *data);
 static const ngx_http_azora_plan_t *ngx_http_azora_evaluate_plan(
     const ngx_http_azora_rules_t *set, const ngx_str_t *route);
 static ngx_int_t ngx_http_azora_evaluate_walk(ngx_http_azora_evaluation_t *e,
@@ -48,7 +48,6 @@ static ngx_int_t ngx_http_azora_evaluate_matched(
     const u_char *at, size_t left);
 static ngx_uint_t ngx_http_azora_evaluate_applies(
     const ngx_http_azora_rule_t *rule, const ngx_str_t *roles);
-static uint64_t ngx_http_azora_evaluate_cpu_ns(void);
 
 
 ngx_int_t
@@ -74,6 +73,7 @@ ngx_http_azora_constitution_matcher_init(ngx_http_azora_matcher_t *m,
     (void) pcre2_set_match_limit(m->match, NGX_HTTP_AZORA_MATCH_LIMIT);
     (void) pcre2_set_depth_limit(m->match, NGX_HTTP_AZORA_DEPTH_LIMIT);
     (void) pcre2_set_heap_limit(m->match, NGX_HTTP_AZORA_HEAP_LIMIT);
+    (void) pcre2_set_callout(m->match, ngx_http_azora_constitution_late, m);
 
     /* none where this PCRE2 has no JIT */
     if (m->stack != NULL) {
@@ -101,24 +101,113 @@ ngx_http_azora_constitution_matcher_done(ngx_http_azora_matcher_t *m)
 }
 
 
+/*
+ * PCRE2's limits count anew at each place of a text where a match may begin.
+ * So a guarded pattern has a callout in front, which is made at each such
+ * place and looks at the time all of them took together.  It costs as much
+ * again as the search itself, hence the other one for short texts.
+ */
+
+pcre2_code *
+ngx_http_azora_constitution_pattern(ngx_http_azora_matcher_t *m,
+    const ngx_str_t *pattern, ngx_uint_t guard, int *error, size_t *offset)
+{
+    u_char            *p, *text;
+    pcre2_code        *code;
+    static ngx_str_t   callout = ngx_string("(?C1)");
+
+    *error = PCRE2_ERROR_NOMEMORY;
+    *offset = 0;
+
+    text = ngx_alloc(callout.len + pattern->len, ngx_cycle->log);
+    if (text == NULL) {
+        return NULL;
+    }
+
+    p = guard ? ngx_cpymem(text, callout.data, callout.len) : text;
+    p = ngx_cpymem(p, pattern->data, pattern->len);
+
+    /* the texts are UTF-8 whatever a pattern says about itself */
+    code = pcre2_compile(text, p - text,
+                         PCRE2_UTF|PCRE2_UCP|PCRE2_NEVER_BACKSLASH_C, error,
+                         offset, m->compile);
+    if (code != NULL) {
+        *error = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+
+        /* where no memory can be made executable the interpreter does it */
+        if (*error == PCRE2_ERROR_JIT_BADOPTION
+            || *error == PCRE2_ERROR_NOMEMORY)
+        {
+            *error = 0;
+        }
+
+        if (*error != 0) {
+            pcre2_code_free(code);
+            code = NULL;
+        }
+    }
+
+    ngx_free(text);
+
+    return code;
+}
+
+
+void
+ngx_http_azora_constitution_begin(ngx_http_azora_matcher_t *m)
+{
+    m->until_ns = 0;
+    m->steps = 0;
+}
+
+
+/* The thread's own time: a busy machine must not change a decision. */
+
+static int
+ngx_http_azora_constitution_late(pcre2_callout_block *block, void *data)
+{
+    uint64_t                   now;
+    struct timespec            ts;
+    ngx_http_azora_matcher_t  *m = data;
+
+    if (++m->steps % 16 || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) != 0) {
+        return 0;
+    }
+
+    now = (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+
+    if (m->until_ns == 0) {
+        m->until_ns = now + NGX_HTTP_AZORA_CPU_NS;
+    }
+
+    return (now > m->until_ns) ? PCRE2_ERROR_CALLOUT : 0;
+}
+
+
 ngx_int_t
 ngx_http_azora_constitution_match(ngx_http_azora_matcher_t *m,
     const ngx_http_azora_rule_t *rule,
     const ngx_http_azora_reading_t *reading, u_char **at, size_t *left)
 {
-    int         rc;
-    size_t      len;
-    u_char     *text;
-    PCRE2_SIZE  start;
+    int          rc;
+    size_t       len;
+    u_char      *text;
+    pcre2_code  *code;
+    PCRE2_SIZE   start;
 
     text = m->text;
     len = reading->len;
+    code = (len > NGX_HTTP_AZORA_SHORT) ? rule->guarded : rule->code;
 
     for ( ;; ) {
 
+        if (ngx_http_azora_constitution_late(NULL, m) != 0) {
+            return NGX_ABORT;
+        }
+
         /* both readings are valid UTF-8, their makers see to it */
-        rc = pcre2_match(rule->code, text, len, 0, PCRE2_NO_UTF_CHECK,
-                         m->data, m->match);
+        rc = pcre2_match(code, text, len, 0, PCRE2_NO_UTF_CHECK, m->data,
+                         m->match);
 
         if (rc >= 0) {
             /* \K in a look-ahead can set the start behind the end */
@@ -188,6 +277,7 @@ ngx_http_azora_constitution_evaluate(const ngx_http_azora_rules_t *set,
     e.found = bits + NGX_HTTP_AZORA_RULES_MAX / 64;
 
     ngx_memzero(e.done, set->words * sizeof(uint64_t));
+    ngx_http_azora_constitution_begin(m);
 
     for (i = 0; i < plan->targets.nelts; i++) {
 
@@ -445,18 +535,6 @@ ngx_http_azora_evaluate_rule(ngx_http_azora_evaluation_t *e, ngx_uint_t i,
         return NGX_OK;
     }
 
-    /* each run has its limit, all together have this one; asking for the time
-       costs as much as running a pattern on some 100 bytes */
-    if (e->start_ns == 0) {
-        e->start_ns = ngx_http_azora_evaluate_cpu_ns();
-
-    } else if ((++e->runs % 16 == 0 || reading->len > 1024)
-               && ngx_http_azora_evaluate_cpu_ns() - e->start_ns
-                  > NGX_HTTP_AZORA_CPU_NS)
-    {
-        return NGX_ABORT;
-    }
-
     rc = ngx_http_azora_constitution_match(e->m, rule, reading, &at, &left);
 
     if (rc != NGX_OK) {
@@ -535,19 +613,4 @@ ngx_http_azora_evaluate_applies(const ngx_http_azora_rule_t *rule,
     }
 
     return rule->roles.nelts == 0;
-}
-
-
-/* The thread's own time: a busy machine must not change a decision. */
-
-static uint64_t
-ngx_http_azora_evaluate_cpu_ns(void)
-{
-    struct timespec  ts;
-
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) != 0) {
-        return 1;
-    }
-
-    return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec + 1;
 }

@@ -549,9 +549,9 @@ ngx_http_azora_constitution_rules_destroy(ngx_http_azora_rules_t *set)
 
     if (set->rules != NULL) {
         for (i = 0; i < set->nrules; i++) {
-            if (set->rules[i].code != NULL) {
-                pcre2_code_free(set->rules[i].code);
-            }
+            /* each takes NULL */
+            pcre2_code_free(set->rules[i].code);
+            pcre2_code_free(set->rules[i].guarded);
         }
     }
 

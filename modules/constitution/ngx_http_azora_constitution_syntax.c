@@ -288,6 +288,46 @@ ngx_http_azora_constitution_read_group(ngx_http_azora_reader_t *in,
 }
 
 
+/*
+ * Verbs that only make a pattern match less; "(*ACCEPT)" and those at the very
+ * start of a pattern are not among them.
+ */
+
+ngx_int_t
+ngx_http_azora_constitution_read_verb(ngx_http_azora_reader_t *in,
+    ngx_http_azora_part_t *part)
+{
+    size_t             len;
+    ngx_uint_t         i;
+    static ngx_str_t   verbs[] = {
+        ngx_string("*FAIL)"), ngx_string("*F)"), ngx_string("*SKIP)"),
+        ngx_string("*PRUNE)"), ngx_string("*COMMIT)"), ngx_string("*THEN)")
+    };
+
+    for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+
+        len = verbs[i].len;
+
+        if ((size_t) (in->last - in->pos) >= len
+            && ngx_memcmp(in->pos, verbs[i].data, len) == 0)
+        {
+            in->pos += len;
+
+            ngx_http_azora_constitution_part_empty(part);
+
+            if (i < 2) {
+                /* it never matches */
+                part->set.n = 0;
+            }
+
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
 /* after a "{": n} n,} n,m} and nothing else */
 
 static ngx_int_t

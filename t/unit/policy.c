@@ -266,6 +266,7 @@ static void
 test_bounds(void)
 {
     char                      *body;
+    clock_t                    cpu;
     ngx_uint_t                 i;
     ngx_http_azora_rules_t    *set;
     ngx_http_azora_verdict_t   v;
@@ -274,7 +275,12 @@ test_bounds(void)
         "{\"id\":\"all\",\"article\":1,\"article_title\":\"N\","
         "\"effect\":\"deny\",\"routes\":[\"POST /v1/all\"],"
         "\"pointers\":[\"/*\"],\"pattern\":\"x\",\"reason\":\"r\","
-        "\"examples\":{\"match\":[\"x\"],\"no_match\":[\"y\"]}}");
+        "\"examples\":{\"match\":[\"x\"],\"no_match\":[\"y\"]}},"
+        "{\"id\":\"wide\",\"article\":1,\"article_title\":\"N\","
+        "\"effect\":\"deny\",\"routes\":[\"POST /v1/wide\"],"
+        "\"pointers\":[\"/t\"],\"reason\":\"r\","
+        "\"pattern\":\"a(?:.{0,100}?a){2}[z0-9]\","
+        "\"examples\":{\"match\":[\"aaaz\"],\"no_match\":[\"aaay\"]}}");
 
     set = build(text, sizeof(text) - 1);
 
@@ -295,6 +301,15 @@ test_bounds(void)
     ngx_memcpy(body + 70000, "\"}", 3);
     evaluate(set, "POST /v1/all", "", body, &v);
     is_int(v.undecided, 1, "a text that is too long");
+
+    /* few steps from each place, but many places */
+    ngx_memset(body, 'a', 60000);
+    ngx_memcpy(body, "{\"t\":\"", 6);
+    ngx_memcpy(body + 60000, "\"}", 3);
+    cpu = clock();
+    evaluate(set, "POST /v1/wide", "", body, &v);
+    is_int(v.undecided, 1, "a text that takes too long in all");
+    ok(clock() - cpu < CLOCKS_PER_SEC / 2, "it did not take that long");
 
     i = ngx_sprintf((u_char *) body, "{\"l\":[") - (u_char *) body;
     while (i < 8000) {
