@@ -486,6 +486,13 @@ ngx_azora_pg_field(ngx_azora_op_t *op, int field)
 
 
 ngx_uint_t
+ngx_azora_op_reads(const ngx_azora_op_t *op)
+{
+    return op->statement->lane == NGX_AZORA_LANE_READ;
+}
+
+
+ngx_uint_t
 ngx_azora_op_retry_after(ngx_azora_op_t *op)
 {
     ngx_uint_t  seconds;

@@ -329,6 +329,8 @@ char *ngx_azora_lane_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_azora_pg_conninfo(ngx_conf_t *cf, ngx_azora_pg_conf_t *conf);
 ngx_int_t ngx_azora_pg_init_process(ngx_cycle_t *cycle);
 void ngx_azora_pg_exit_process(ngx_cycle_t *cycle);
+/* whether the operation went through the read lane */
+ngx_uint_t ngx_azora_op_reads(const ngx_azora_op_t *op);
 /* live connections of a lane in this worker */
 ngx_uint_t ngx_azora_pg_connected(ngx_azora_lane_e lane);
 

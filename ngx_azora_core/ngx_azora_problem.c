@@ -286,8 +286,11 @@ ngx_azora_op_problem(ngx_http_request_t *r, ngx_azora_op_t *op)
 
     (void) ngx_azora_add_header(r, "Retry-After", &wait);
 
-    if (ngx_azora_op_status(op) == NGX_AZORA_OP_TIMEOUT
-        || ngx_azora_op_status(op) == NGX_AZORA_OP_LOST)
+    /* a read that got no answer changed nothing */
+
+    if (!ngx_azora_op_reads(op)
+        && (ngx_azora_op_status(op) == NGX_AZORA_OP_TIMEOUT
+            || ngx_azora_op_status(op) == NGX_AZORA_OP_LOST))
     {
         return ngx_azora_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                                  "outcome-unknown",

@@ -324,7 +324,7 @@ ngx_http_azora_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (amcf->pg.conninfo.len == 0) {
+    if (amcf->pg.conninfo.len == 0 && amcf->pg.read_conninfo.len == 0) {
         return NGX_CONF_OK;
     }
 

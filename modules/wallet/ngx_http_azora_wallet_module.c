@@ -15,6 +15,9 @@ static const ngx_azora_task_t  ngx_http_azora_wallet_tasks[] = {
     /* pays the rewards of quizzes that were passed */
     { "ledger.consume_rewards", "journal", 1000, 100 },
 
+    /* frees what was held longer than it was promised */
+    { "ledger.expire_holds", NULL, 1000, 100 },
+
     { NULL, NULL, 0, 0 }
 };
 
