@@ -77,7 +77,7 @@ VALUES
  || 'surrendered|handed (?:over|in)|deposited)\b|'
  || '\b(?:surrender|hand over|hand in|leave|deposit)\b' || :'gap'
  || '{0,20}?\b(?:your|their|the)\b' || :'gap' || '{0,20}?\b(?:passports?|'
- || 'identity cards?|ID cards?|national IDs?|originals?|certificates)\b)',
+ || 'identity cards?|ID cards?|national IDs?|originals|certificates)\b)',
  'Passports, identity cards and other originals may not be kept.',
  '{"match": ["We keep your passport until the contract ends.",
              "Passports will be held at the office for safety",

@@ -25,7 +25,7 @@ BEGIN
        OR EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen)
     THEN
         -- Through the handler, which gives the locks back.
-        PERFORM azora.refuse(409, 'not-all-good', 'Decide one by one.');
+        RAISE SQLSTATE 'AZ001' USING MESSAGE = 'decide one by one';
     END IF;
 
     PERFORM ledger.apply(items, states);
@@ -33,7 +33,7 @@ BEGIN
 
     RETURN items;
 EXCEPTION
-    WHEN unique_violation OR SQLSTATE 'AZ409' THEN
+    WHEN unique_violation OR SQLSTATE 'AZ001' OR SQLSTATE 'AZ409' THEN
         RETURN NULL;
 END
 $$;
