@@ -188,11 +188,13 @@ ngx_azora_redis_password(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf)
 
 #if (NGX_AZORA_HIREDIS_SSL)
 
+
 static void
 ngx_azora_redis_tls_free(void *data)
 {
     redisFreeSSLContext(data);
 }
+
 
 #endif
 

@@ -14,6 +14,9 @@ static char *ngx_http_azora_limit_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_int_t ngx_http_azora_limit_zone_arguments(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_str_t *name, ssize_t *size);
+static ngx_uint_t ngx_http_azora_limit_is_name(const ngx_str_t *name);
 static ngx_int_t ngx_http_azora_limit_zone_metrics(ngx_conf_t *cf,
     ngx_http_azora_limit_zone_t *zone);
 static ngx_int_t ngx_http_azora_limit_init_zone(ngx_shm_zone_t *shm_zone,
@@ -175,61 +178,13 @@ static char *
 ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ssize_t                       size;
-    ngx_str_t                    *value, name, text;
-    ngx_uint_t                    i;
+    ngx_str_t                     name;
     ngx_shm_zone_t               *shm_zone;
     ngx_http_azora_limit_zone_t  *zone;
 
-    value = cf->args->elts;
-    size = NGX_ERROR;
-    ngx_str_null(&name);
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "name=", 5) == 0) {
-            name.data = value[i].data + 5;
-            name.len = value[i].len - 5;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "size=", 5) == 0) {
-            text.data = value[i].data + 5;
-            text.len = value[i].len - 5;
-            size = ngx_parse_size(&text);
-            continue;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[i]);
-        return NGX_CONF_ERROR;
-    }
-
-    /* the name stands in headers, metrics and problems without quoting */
-
-    for (i = 0; i < name.len; i++) {
-        if ((name.data[i] | 0x20) >= 'a' && (name.data[i] | 0x20) <= 'z') {
-            continue;
-        }
-
-        if (!ngx_strchr("0123456789-_", name.data[i])) {
-            break;
-        }
-    }
-
-    if (name.len == 0 || i < name.len
-        || name.len > NGX_HTTP_AZORA_LIMIT_NAME_MAX)
+    if (ngx_http_azora_limit_zone_arguments(cf, cmd, &name, &size)
+        != NGX_OK)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" needs name=, 1 to %d letters, digits, "
-                           "\"-\" and \"_\"", &cmd->name,
-                           NGX_HTTP_AZORA_LIMIT_NAME_MAX);
-        return NGX_CONF_ERROR;
-    }
-
-    if (size == NGX_ERROR || size < (ssize_t) NGX_HTTP_AZORA_LIMIT_SIZE_MIN) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" needs size=, at least %uzk", &cmd->name,
-                           NGX_HTTP_AZORA_LIMIT_SIZE_MIN / 1024);
         return NGX_CONF_ERROR;
     }
 
@@ -261,6 +216,80 @@ ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_limit_zone_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *name, ssize_t *size)
+{
+    ngx_str_t   *value, text;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    *size = NGX_ERROR;
+    ngx_str_null(name);
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "name=", 5) == 0) {
+            name->data = value[i].data + 5;
+            name->len = value[i].len - 5;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "size=", 5) == 0) {
+            text.data = value[i].data + 5;
+            text.len = value[i].len - 5;
+            *size = ngx_parse_size(&text);
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[i]);
+        return NGX_ERROR;
+    }
+
+    if (!ngx_http_azora_limit_is_name(name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" needs name=, 1 to %d letters, digits, "
+                           "\"-\" and \"_\"", &cmd->name,
+                           NGX_HTTP_AZORA_LIMIT_NAME_MAX);
+        return NGX_ERROR;
+    }
+
+    if (*size == NGX_ERROR
+        || *size < (ssize_t) NGX_HTTP_AZORA_LIMIT_SIZE_MIN)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" needs size=, at least %uzk", &cmd->name,
+                           NGX_HTTP_AZORA_LIMIT_SIZE_MIN / 1024);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* The name stands in headers, metrics and problems without quoting. */
+
+static ngx_uint_t
+ngx_http_azora_limit_is_name(const ngx_str_t *name)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i] | 0x20;
+
+        if ((c < 'a' || c > 'z')
+            && ngx_strchr("0123456789-_", name->data[i]) == NULL)
+        {
+            return 0;
+        }
+    }
+
+    return name->len > 0 && name->len <= NGX_HTTP_AZORA_LIMIT_NAME_MAX;
 }
 
 

@@ -34,6 +34,12 @@ typedef struct {
 
 static ngx_int_t ngx_http_azora_limit_run(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_azora_stage_e stage);
+static ngx_int_t ngx_http_azora_limit_judge_all(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_verdict_t *v, ngx_uint_t *n,
+    ngx_uint_t *refused);
+static void ngx_http_azora_limit_dry_run(ngx_http_request_t *r,
+    ngx_http_azora_limit_conf_t *conf, ngx_http_azora_limit_verdict_t *v,
+    ngx_uint_t n);
 static ngx_http_azora_limit_ctx_t *ngx_http_azora_limit_get_ctx(
     ngx_http_request_t *r);
 static void ngx_http_azora_limit_cleanup(void *data);
@@ -49,13 +55,13 @@ static void ngx_http_azora_limit_address(ngx_http_request_t *r,
 static void ngx_http_azora_limit_judge(ngx_http_azora_limit_verdict_t *v,
     ngx_str_t *key, ngx_uint_t cost, uint64_t now);
 static ngx_int_t ngx_http_azora_limit_refuse(ngx_http_request_t *r,
-    ngx_http_azora_limit_conf_t *conf, ngx_http_azora_limit_verdict_t *v,
-    ngx_uint_t n, uint64_t now);
+    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_conf_t *conf,
+    ngx_http_azora_limit_verdict_t *v, ngx_uint_t n);
 static ngx_uint_t ngx_http_azora_limit_wait(ngx_http_azora_limit_verdict_t *v,
     uint64_t now);
 static ngx_int_t ngx_http_azora_limit_headers(ngx_http_request_t *r,
-    ngx_http_azora_limit_ctx_t *lctx, ngx_http_azora_limit_verdict_t *v,
-    ngx_uint_t n, uint64_t now);
+    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_ctx_t *lctx,
+    ngx_http_azora_limit_verdict_t *v, ngx_uint_t n);
 static ngx_int_t ngx_http_azora_limit_header(ngx_http_request_t *r,
     ngx_table_elt_t **h, const char *name, ngx_str_t *value);
 
@@ -79,10 +85,8 @@ static ngx_int_t
 ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_azora_stage_e stage)
 {
-    uint64_t                        now;
     ngx_int_t                       rc;
-    ngx_str_t                       key;
-    ngx_uint_t                      i, n, cost, refused;
+    ngx_uint_t                      i, n, refused;
     ngx_http_azora_limit_ctx_t     *lctx;
     ngx_http_azora_limit_conf_t    *conf;
     ngx_http_azora_limit_rule_t    *rule;
@@ -90,19 +94,20 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_azora_limit_module);
 
-    if (conf->rules == NULL || conf->rules->nelts == 0) {
+    if (conf->rules == NULL) {
         return NGX_DECLINED;
     }
 
     rule = conf->rules->elts;
+    n = 0;
 
     for (i = 0; i < conf->rules->nelts; i++) {
         if (ngx_http_azora_limit_applies(conf, &rule[i], ctx, stage)) {
-            break;
+            v[n++].rule = &rule[i];
         }
     }
 
-    if (i == conf->rules->nelts || ngx_http_azora_limit_exempt(r, conf)) {
+    if (n == 0 || ngx_http_azora_limit_exempt(r, conf)) {
         return NGX_DECLINED;
     }
 
@@ -118,21 +123,46 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     lctx->done |= 1 << stage;
 
+    if (ngx_http_azora_limit_judge_all(r, ctx, v, &n, &refused) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = refused ? ngx_http_azora_limit_refuse(r, ctx, conf, v, n)
+                 : NGX_DECLINED;
+
+    ngx_http_azora_limit_dry_run(r, conf, v, n);
+
+    if (ngx_http_azora_limit_headers(r, ctx, lctx, v, n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return rc;
+}
+
+
+/*
+ * Charges every rule that has a key for this request; n becomes their number
+ * and refused whether the request must not pass.
+ */
+
+static ngx_int_t
+ngx_http_azora_limit_judge_all(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_http_azora_limit_verdict_t *v, ngx_uint_t *n, ngx_uint_t *refused)
+{
+    ngx_int_t    rc;
+    ngx_str_t    key;
+    ngx_uint_t   i, k, cost;
+
     cost = ctx->endpoint ? ctx->endpoint->row->cost : 1;
     cost = cost ? cost : 1;
 
-    /* when the request began: a clock would cost as much as the charge */
-    now = ctx->started_ns;
-    refused = 0;
-    n = 0;
+    *refused = 0;
+    k = 0;
 
-    for ( /* void */ ; i < conf->rules->nelts; i++) {
+    for (i = 0; i < *n; i++) {
+        v[k].rule = v[i].rule;
 
-        if (!ngx_http_azora_limit_applies(conf, &rule[i], ctx, stage)) {
-            continue;
-        }
-
-        rc = ngx_http_azora_limit_key(r, ctx, &rule[i], &key);
+        rc = ngx_http_azora_limit_key(r, ctx, v[k].rule, &key);
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
@@ -142,22 +172,29 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
             continue;
         }
 
-        v[n].rule = &rule[i];
-        ngx_http_azora_limit_judge(&v[n], &key, cost, now);
+        /* when the request began: a clock would cost as much as the charge */
 
-        if (v[n].rc == NGX_BUSY) {
-            refused |= !rule[i].dry_run;
+        ngx_http_azora_limit_judge(&v[k], &key, cost, ctx->started_ns);
+
+        if (v[k].rc == NGX_BUSY && !v[k].rule->dry_run) {
+            *refused = 1;
         }
 
-        n++;
+        k++;
     }
 
-    if (refused) {
-        rc = ngx_http_azora_limit_refuse(r, conf, v, n, now);
+    *n = k;
 
-    } else {
-        rc = NGX_DECLINED;
-    }
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_azora_limit_dry_run(ngx_http_request_t *r,
+    ngx_http_azora_limit_conf_t *conf, ngx_http_azora_limit_verdict_t *v,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
         if (v[i].rc == NGX_BUSY && v[i].rule->dry_run) {
@@ -167,12 +204,6 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
                           &v[i].zone->name);
         }
     }
-
-    if (ngx_http_azora_limit_headers(r, lctx, v, n, now) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return rc;
 }
 
 
@@ -389,17 +420,19 @@ ngx_http_azora_limit_judge(ngx_http_azora_limit_verdict_t *v, ngx_str_t *key,
 
 
 static ngx_int_t
-ngx_http_azora_limit_refuse(ngx_http_request_t *r,
+ngx_http_azora_limit_refuse(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_http_azora_limit_conf_t *conf, ngx_http_azora_limit_verdict_t *v,
-    ngx_uint_t n, uint64_t now)
+    ngx_uint_t n)
 {
     u_char                          *p, *last;
+    uint64_t                         now;
     ngx_int_t                        status;
     ngx_str_t                        names, wait;
     ngx_uint_t                       i, seconds;
     ngx_http_azora_limit_verdict_t  *worst;
     u_char                           buf[NGX_HTTP_AZORA_LIMIT_RULES_MAX * 72];
 
+    now = ctx->started_ns;
     worst = NULL;
     seconds = 0;
     p = buf;
@@ -480,15 +513,17 @@ ngx_http_azora_limit_wait(ngx_http_azora_limit_verdict_t *v, uint64_t now)
  */
 
 static ngx_int_t
-ngx_http_azora_limit_headers(ngx_http_request_t *r,
+ngx_http_azora_limit_headers(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_http_azora_limit_ctx_t *lctx, ngx_http_azora_limit_verdict_t *v,
-    ngx_uint_t n, uint64_t now)
+    ngx_uint_t n)
 {
     u_char                         *p;
-    uint64_t                        ahead;
+    uint64_t                        now, ahead;
     ngx_str_t                       value;
     ngx_uint_t                      i;
     ngx_http_azora_limit_rate_t    *rate;
+
+    now = ctx->started_ns;
 
     for (i = 0; i < n; i++) {
 

@@ -23,12 +23,11 @@
 
 /*
  * How long to wait for a set.  Changing it takes some 50 ns, so only an owner
- * that lost its processor in between is waited for longer, and to sleep gives
- * the processor back to it.
+ * that lost its processor in between is waited for longer, and every yield
+ * gives it a chance to get it back.
  */
 #define NGX_HTTP_AZORA_LIMIT_SPINS       256
-#define NGX_HTTP_AZORA_LIMIT_SLEEPS_MAX  400
-#define NGX_HTTP_AZORA_LIMIT_SLEEP_US    50
+#define NGX_HTTP_AZORA_LIMIT_WAIT_NS     50000000
 
 
 static ngx_http_azora_limit_set_t *ngx_http_azora_limit_set(
@@ -321,13 +320,13 @@ ngx_http_azora_limit_victim(const ngx_http_azora_limit_set_t *set,
 static ngx_int_t
 ngx_http_azora_limit_acquire(ngx_http_azora_limit_set_t *set)
 {
-    uint64_t    owner;
+    uint64_t    owner, until;
     ngx_uint_t  i;
 
-    for (i = 0;
-         i < NGX_HTTP_AZORA_LIMIT_SPINS + NGX_HTTP_AZORA_LIMIT_SLEEPS_MAX;
-         i++)
-    {
+    until = 0;
+
+    for (i = 0; /* void */ ; i++) {
+
         owner = 0;
 
         if (__atomic_compare_exchange_n(&set->owner, &owner,
@@ -356,10 +355,15 @@ ngx_http_azora_limit_acquire(ngx_http_azora_limit_set_t *set)
             }
         }
 
-        (void) usleep(NGX_HTTP_AZORA_LIMIT_SLEEP_US);
-    }
+        if (until == 0) {
+            until = ngx_azora_now_ns() + NGX_HTTP_AZORA_LIMIT_WAIT_NS;
 
-    return NGX_DECLINED;
+        } else if (ngx_azora_now_ns() > until) {
+            return NGX_DECLINED;
+        }
+
+        ngx_sched_yield();
+    }
 }
 
 

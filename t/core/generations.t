@@ -155,7 +155,8 @@ subtest 'the connection is cut' => sub {
         ok defined until_current($value), 'what moved meanwhile is known';
     }
 
-    like $azora->error_log($mark), qr/not listening for generations: server closed/,
+    like $azora->error_log($mark),
+        qr/not listening for generations: server closed/,
         'the loss is logged';
     ok $azora->wait_log(qr/listening for generations again/, $mark),
         'and the return';

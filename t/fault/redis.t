@@ -59,7 +59,8 @@ subtest 'while it is there' => sub {
     is breaker($azora), 'closed', 'its breaker is closed';
 
     my $clients = redis($azora, 'CLIENT', 'LIST');
-    is scalar(() = $clients =~ /cmd=(?:ping|publish)/g), 2, 'one connection per worker';
+    is scalar(() = $clients =~ /cmd=(?:ping|publish)/g), 2,
+        'one connection per worker';
     is scalar(() = $clients =~ /\bsub=1 /g), 1, 'and one that subscribes';
 };
 

@@ -13,6 +13,7 @@
 
 static ngx_azora_shm_t  *ngx_azora_test_zone;
 
+
 static ngx_azora_shm_t *
 ngx_azora_test_shm(void)
 {

@@ -16,7 +16,8 @@
 #define SIZE       (64 * 1024)
 #define S          1000000000ULL
 #define PROCESSES  8
-#define MEETINGS   300000
+#define MEETINGS_MAX  300000
+#define MEETINGS_S    3
 
 
 /* 100 a minute */
@@ -307,14 +308,15 @@ use_fresh_keys(ngx_http_azora_limit_table_t *table, ngx_uint_t n,
 /*
  * Two processes meet before each key and agree on a moment, so that both find
  * it missing; the second comes up to 50 ns before or after the first, about as
- * long as a charge takes.  One request of each key may pass.
+ * long as a charge takes.  One request of each key may pass: the sum of what
+ * both return is the number of requests that passed beyond that.
  */
 
 static ngx_uint_t
 meet_at_keys(ngx_http_azora_limit_table_t *table, ngx_uint_t n,
     volatile ngx_uint_t *shared)
 {
-    uint64_t                       now, start;
+    uint64_t                       now, start, end;
     ngx_uint_t                     key, spins, passed;
     ngx_http_azora_limit_rate_t    one;
     ngx_http_azora_limit_result_t  result;
@@ -322,11 +324,13 @@ meet_at_keys(ngx_http_azora_limit_table_t *table, ngx_uint_t n,
     passed = 0;
     one.interval = S;
     one.tolerance = S;
+    end = ngx_azora_now_ns() + MEETINGS_S * S;
 
-    for (key = 1; key <= MEETINGS; key++) {
+    for (key = 1; key <= MEETINGS_MAX; key++) {
 
         if (__sync_fetch_and_add(shared, 1) == 2 * key - 1) {
             shared[8 + key % 2] = ngx_azora_now_ns() + 500;
+            shared[17] = (ngx_azora_now_ns() > end);
             shared[16] = key;
         }
 
@@ -334,6 +338,10 @@ meet_at_keys(ngx_http_azora_limit_table_t *table, ngx_uint_t n,
             if (spins > 10000) {
                 sched_yield();
             }
+        }
+
+        if (shared[17]) {
+            break;
         }
 
         start = shared[8 + key % 2] + (n ? key % 100 : 50);
@@ -345,10 +353,10 @@ meet_at_keys(ngx_http_azora_limit_table_t *table, ngx_uint_t n,
         now = key * 1000 * S;
         passed += (ngx_http_azora_limit_charge(table, spread(key), &one, 1,
                                                now, &result)
-                   == NGX_OK);
+                   != NGX_BUSY);
     }
 
-    return passed;
+    return n ? passed : passed - (key - 1);
 }
 
 
@@ -376,7 +384,7 @@ use_many_keys(ngx_http_azora_limit_table_t *table, ngx_uint_t n,
 static void
 test_together(void)
 {
-    ngx_uint_t                     i, key, wrong;
+    ngx_uint_t                     i, key, wrong, declined;
     ngx_http_azora_limit_table_t  *table;
 
     wrong = 0;
@@ -396,13 +404,15 @@ test_together(void)
     is_int(wrong, 0, "8 processes on 200 fresh keys: 100 pass of each, always");
 
     table = new_table(4096);
-    is_int(together(table, 2, meet_at_keys), MEETINGS,
+    is_int(together(table, 2, meet_at_keys), 0,
            "two find a key missing at the same time: one passes, always");
     (void) munmap(table, SIZE);
 
     table = new_table(4096);
-    is_int(together(table, PROCESSES, use_many_keys), 0,
-           "8 processes, 5000 keys in 217 cells: every request is counted");
+    declined = together(table, PROCESSES, use_many_keys);
+    ok(declined < 100,
+       "8 processes, 5000 keys in 217 cells: %lu of 1600000 not counted",
+       (unsigned long) declined);
     is_int(doubles_in(table), 0, "no key has two cells");
     (void) munmap(table, SIZE);
 }
@@ -472,7 +482,7 @@ test_dead_owner(void)
     }
 
     is_int(dead, 50, "fifty processes were killed at work");
-    is_int(together(table, PROCESSES, use_many_keys), 0, "the others go on");
+    ok(together(table, PROCESSES, use_many_keys) < 100, "the others go on");
     is_int(doubles_in(table), 0, "and no key has two cells");
 
     (void) munmap(table, SIZE);
