@@ -41,6 +41,7 @@ typedef enum {
     NGX_AZORA_STAGE_TRACE = 0,       /* POST_READ */
     NGX_AZORA_STAGE_ROUTE,           /* PREACCESS */
     NGX_AZORA_STAGE_LIMIT_ADDRESS,   /* PREACCESS */
+    NGX_AZORA_STAGE_FOUND,           /* PREACCESS */
     NGX_AZORA_STAGE_AUTH,            /* ACCESS, and all that follow */
     NGX_AZORA_STAGE_AUTHORIZE,
     NGX_AZORA_STAGE_LIMIT_PRINCIPAL,

@@ -91,18 +91,19 @@ void
 ngx_azora_pg_lane_exit(ngx_azora_pg_lane_t *lane)
 {
     ngx_uint_t       i;
-    ngx_queue_t     *q;
+    ngx_queue_t     *q, *next;
     ngx_azora_op_t  *op;
 
     for (i = 0; i < lane->nconns; i++) {
         ngx_azora_pg_conn_free(&lane->conns[i]);
     }
 
-    while (!ngx_queue_empty(&lane->live)) {
-        q = ngx_queue_head(&lane->live);
+    for (q = ngx_queue_head(&lane->live);
+         q != ngx_queue_sentinel(&lane->live);
+         q = next)
+    {
+        next = ngx_queue_next(q);
         op = ngx_queue_data(q, ngx_azora_op_t, live);
-
-        ngx_queue_remove(q);
 
         if (op->result && !op->borrowed) {
             PQclear(op->result);
@@ -110,6 +111,8 @@ ngx_azora_pg_lane_exit(ngx_azora_pg_lane_t *lane)
 
         ngx_free(op);
     }
+
+    ngx_queue_init(&lane->live);
 
     if (lane->flush.posted) {
         ngx_delete_posted_event(&lane->flush);

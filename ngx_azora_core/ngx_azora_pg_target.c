@@ -168,7 +168,7 @@ ngx_azora_pg_params(ngx_conf_t *cf, PQconninfoOption *options,
     }
 
     value = ngx_azora_pg_option(options, "connect_timeout");
-    seconds = value ? atoi(value) : 0;
+    seconds = value ? ngx_atoi((u_char *) value, strlen(value)) : 0;
     target->connect_timeout = (seconds > 0 && seconds < 3600)
                               ? (ngx_msec_t) seconds * 1000
                               : NGX_AZORA_PG_CONNECT_MS;

@@ -207,6 +207,7 @@ ngx_int_t ngx_azora_route_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 void ngx_azora_route_match(const ngx_azora_trie_t *trie, ngx_uint_t method,
     const ngx_str_t *path, ngx_azora_match_t *match);
 ngx_int_t ngx_azora_route_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_azora_found_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
 ngx_int_t ngx_azora_authorize_stage(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 

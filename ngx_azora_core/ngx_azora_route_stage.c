@@ -12,6 +12,8 @@
 #include "ngx_azora_route.h"
 
 
+static ngx_azora_match_e ngx_azora_route_find(ngx_http_request_t *r,
+    ngx_azora_match_t *match);
 static ngx_uint_t ngx_azora_route_encoded_slash(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_route_allow(ngx_http_request_t *r,
     ngx_uint_t methods);
@@ -19,47 +21,19 @@ static ngx_int_t ngx_azora_authorize_scope(ngx_http_request_t *r,
     const char *scope);
 
 
-/* Finds the row, or answers 404, 405 or an OPTIONS request. */
+/*
+ * Finds the row and refuses nothing yet: an address that does not exist counts
+ * against its caller's limit as any other.
+ */
 
 ngx_int_t
 ngx_azora_route_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
-    size_t                  size;
-    ngx_azora_match_t       match;
-    ngx_azora_loc_conf_t   *alcf;
-    ngx_azora_main_conf_t  *amcf;
+    size_t             size;
+    ngx_azora_match_t  match;
 
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_module);
-
-    if (!alcf->api) {
+    if (ngx_azora_route_find(r, &match) != NGX_AZORA_MATCH_ROW) {
         return NGX_DECLINED;
-    }
-
-    amcf = ngx_http_get_module_main_conf(r, ngx_http_azora_module);
-
-    ngx_azora_route_match(amcf->trie, r->method, &r->uri, &match);
-
-    if (match.result == NGX_AZORA_MATCH_NONE
-        || ngx_azora_route_encoded_slash(r))
-    {
-        return ngx_azora_problem(r, NGX_HTTP_NOT_FOUND, "not-found",
-                                 "There is nothing at this address.");
-    }
-
-    if (match.result == NGX_AZORA_MATCH_PATH) {
-
-        if (ngx_azora_route_allow(r, match.methods) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        if (r->method == NGX_HTTP_OPTIONS) {
-            return NGX_HTTP_NO_CONTENT;
-        }
-
-        return ngx_azora_problem(r, NGX_HTTP_NOT_ALLOWED,
-                                 "method-not-allowed",
-                                 "This address does not take this method; "
-                                 "the Allow header names those it takes.");
     }
 
     ctx->endpoint = match.endpoint;
@@ -78,6 +52,59 @@ ngx_azora_route_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
     ngx_memcpy(ctx->path_values, match.values, size);
 
     return NGX_OK;
+}
+
+
+/* Answers what has no row: 404, 405 or an OPTIONS request. */
+
+ngx_int_t
+ngx_azora_found_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
+{
+    ngx_azora_match_t      match;
+    ngx_azora_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_module);
+
+    if (!alcf->api || ctx->endpoint != NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_azora_route_find(r, &match) == NGX_AZORA_MATCH_NONE) {
+        return ngx_azora_problem(r, NGX_HTTP_NOT_FOUND, "not-found",
+                                 "There is nothing at this address.");
+    }
+
+    if (ngx_azora_route_allow(r, match.methods) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r->method == NGX_HTTP_OPTIONS) {
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    return ngx_azora_problem(r, NGX_HTTP_NOT_ALLOWED, "method-not-allowed",
+                             "This address does not take this method; the "
+                             "Allow header names those it takes.");
+}
+
+
+static ngx_azora_match_e
+ngx_azora_route_find(ngx_http_request_t *r, ngx_azora_match_t *match)
+{
+    ngx_azora_loc_conf_t   *alcf;
+    ngx_azora_main_conf_t  *amcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_module);
+
+    if (!alcf->api || ngx_azora_route_encoded_slash(r)) {
+        return NGX_AZORA_MATCH_NONE;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_azora_module);
+
+    ngx_azora_route_match(amcf->trie, r->method, &r->uri, match);
+
+    return match->result;
 }
 
 

@@ -66,7 +66,7 @@ static ngx_int_t
 ngx_azora_preaccess_handler(ngx_http_request_t *r)
 {
     return ngx_azora_stage_run(r, NGX_AZORA_STAGE_ROUTE,
-                               NGX_AZORA_STAGE_LIMIT_ADDRESS);
+                               NGX_AZORA_STAGE_FOUND);
 }
 
 

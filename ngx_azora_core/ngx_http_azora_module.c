@@ -144,6 +144,7 @@ ngx_module_t  ngx_http_azora_module = {
 static const ngx_azora_stage_t  ngx_http_azora_stages[] = {
     { NGX_AZORA_STAGE_TRACE, ngx_azora_trace_stage },
     { NGX_AZORA_STAGE_ROUTE, ngx_azora_route_stage },
+    { NGX_AZORA_STAGE_FOUND, ngx_azora_found_stage },
     { NGX_AZORA_STAGE_AUTHORIZE, ngx_azora_authorize_stage },
     { NGX_AZORA_STAGE_BODY, ngx_azora_body_stage },
     { NGX_AZORA_STAGE_VALIDATE, ngx_azora_validate_stage },
