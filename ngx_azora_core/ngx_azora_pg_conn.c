@@ -426,7 +426,8 @@ ngx_azora_pg_conn_lost(ngx_azora_pg_conn_t *conn, const char *reason)
     ngx_azora_pg_conn_release(conn);
 
     ngx_azora_pg_conn_later(conn, 1, NGX_AZORA_PG_BACKOFF_MIN_MS
-                                     << ngx_min(conn->attempts++, 6));
+                                     << ngx_min(conn->attempts, 6));
+    conn->attempts++;
 }
 
 

@@ -45,7 +45,8 @@ for my $i (0 .. $#steps) {
 }
 
 spew("$dir/journey.sh", $script);
-is system('timeout', 120 * $azora->patience, 'bash', "$dir/journey.sh"), 0, 'the shell reached the end';
+is system('timeout', 120 * $azora->patience, 'bash', "$dir/journey.sh"), 0,
+    'the shell reached the end';
 
 for my $i (0 .. $#steps) {
     my $step = $steps[$i];

@@ -21,7 +21,8 @@ find({ no_chdir => 1, wanted => sub {
     my $text = /\.(?:c|sql)\z/ ? slurp($_) : return;
 
     if (/ngx_azora_problems\.c\z/) {
-        $explained{$1} = $2 while $text =~ /\{ "([a-z-]+)", "((?:[^"\\]|\\.)*)"/g;
+        $explained{$1} = $2
+            while $text =~ /\{ "([a-z-]+)", "((?:[^"\\]|\\.)*)"/g;
         return;
     }
 
@@ -32,7 +33,8 @@ find({ no_chdir => 1, wanted => sub {
         while $text =~ /azora\.refus(?:e|al)\(\s*\d+,\s*'([a-z-]+)'/g;
 
     # tables: NGINX's own statuses, the ledger's
-    $raised{$1} = $_ while $text =~ /\{ (?:NGX_HTTP_\w+|\d{3}), "([a-z-]+)" \}/g;
+    $raised{$1} = $_
+        while $text =~ /\{ (?:NGX_HTTP_\w+|\d{3}), "([a-z-]+)" \}/g;
     $raised{$1} = $_ while $text =~ /\('([a-z]+(?:-[a-z]+)+)', [45]\d\d,/g;
 } }, map { "$root/$_" } qw(ngx_azora_core modules sql/functions));
 

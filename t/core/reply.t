@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 
-# How answers leave: entity tags and 304 without a query, Prefer, Location, HEAD,
-# and Idempotency-Key on an endpoint that is no transfer.
+# How answers leave: entity tags and 304 without a query, Prefer, Location,
+# HEAD, and Idempotency-Key on an endpoint that is no transfer.
 
 use strict;
 use warnings;
@@ -24,8 +24,9 @@ sub statements {
     my ($function) = @_;
     my $n = 0;
     my $metrics = $azora->get('/metrics')->{body};
-    $n += $1 while $metrics =~
-        /^db_client_operation_duration_seconds_count\{[^}]*"\Q$function\E"[^}]*\} (\d+)/mg;
+    my $family = 'db_client_operation_duration_seconds_count';
+    $n += $1
+        while $metrics =~ /^$family\{[^}]*"\Q$function\E"[^}]*\} (\d+)/mg;
     return $n;
 }
 
@@ -45,7 +46,8 @@ subtest 'a version that the client has' => sub {
 
     my $before = statements('learning.list_courses');
     for my $value ($tag, qq{"other", $tag}, $tag =~ s/^W\///r, '*') {
-        $r = $azora->get('/v1/courses', headers => { 'If-None-Match' => $value });
+        $r = $azora->get('/v1/courses',
+                         headers => { 'If-None-Match' => $value });
         is $r->{status}, 304, "If-None-Match: $value";
         is $r->{body}, '', 'without a body';
         is $r->{headers}{etag}, $tag, 'with the tag';

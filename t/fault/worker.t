@@ -18,7 +18,9 @@ use Test::More;
 
 my $azora = Azora::Test->start(
     workers => 2,
-    expect_alert => qr/worker process \d+ exited on signal 9|open socket #\d+ left|sem_post|ngx_slab|shared memory zone .* was locked/,
+    expect_alert => qr{worker\ process\ \d+\ exited\ on\ signal\ 9
+        |open\ socket\ \#\d+\ left
+        |shared\ memory\ zone\ .*\ was\ locked}x,
 );
 
 my @people = map { $azora->user("person$_") } 1 .. 4;

@@ -184,7 +184,7 @@ my %Option = map { $_ => 1 } qw(as roles address route key payload on keyed);
 
 # Calls an endpoint as NGINX does and gives its reply as a hash, refusals
 # included: status, body, location; problem, detail, pointer.
-#   as => account, key => 'k', payload => '...', on => $dbh; the rest are fields.
+#   as => account, key => 'k', payload => '...', on => $dbh; the rest: fields.
 sub call {
     my ($self, $function, %args) = @_;
     my $dbh = $args{on} // $self->app;
@@ -202,7 +202,8 @@ sub statement {
     my ($caller, @bind) = $self->caller_of(%args);
     my @fields = grep { !$Option{$_} } sort keys %args;
     my $fields = join '', map { ", \"$_\" => ?" } @fields;
-    my @values = map { ref $_ eq 'HASH' ? $JSON->encode($_) : $_ } @args{@fields};
+    my @values = map { ref $_ eq 'HASH' ? $JSON->encode($_) : $_ }
+        @args{@fields};
 
     return ("SELECT status, body, etag, location
              FROM $function(caller => $caller$fields)", @bind, @values)
