@@ -14,8 +14,12 @@ use Azora::Unit;
 use Test::More;
 
 my %wanted = map { $_ => 1 } @ARGV;
-my @sources = grep { !%wanted || $wanted{ basename($_, '.c') } }
-              sort glob "$Bin/*.c";
+
+# not glob: the checkout's path may hold blanks and brackets
+opendir my $folder, $Bin or die "$Bin: $!\n";
+my @sources = map { "$Bin/$_" }
+              grep { !%wanted || $wanted{ basename($_, '.c') } }
+              sort grep { /\.c\z/ } readdir $folder;
 
 plan tests => scalar @sources;
 
