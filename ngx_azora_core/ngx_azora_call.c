@@ -216,7 +216,8 @@ ngx_azora_call_handler(ngx_http_request_t *r)
         params[i + 1] = ctx->values[i].text;
     }
 
-    ctx->op = ngx_azora_query(statement, params, 0, ngx_azora_result_handler, r);
+    ctx->op = ngx_azora_query(statement, params, 0, ngx_azora_result_handler,
+                              r);
     if (ctx->op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

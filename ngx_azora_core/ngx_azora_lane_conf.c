@@ -5,6 +5,10 @@
 #include "ngx_azora_private.h"
 
 
+static ngx_int_t ngx_azora_lane_parameter(ngx_azora_lane_conf_t *lane,
+    ngx_uint_t single, ngx_str_t *value);
+
+
 /* per worker; the batch lane is one connection by design */
 static const ngx_azora_lane_conf_t
     ngx_azora_lane_own[NGX_AZORA_LANE_MAX] =
@@ -62,20 +66,19 @@ ngx_azora_lane_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_azora_main_conf_t *amcf = conf;
 
-    ngx_int_t               n;
-    ngx_str_t              *value, s;
-    ngx_uint_t              i;
+    ngx_str_t              *value;
+    ngx_uint_t              i, single;
     ngx_azora_lane_conf_t  *lane;
 
     value = cf->args->elts;
     lane = NULL;
+    single = 0;
 
     for (i = 0; i < NGX_AZORA_LANE_MAX; i++) {
-        if (value[1].len == ngx_azora_lane_names[i].len
-            && ngx_strcmp(value[1].data, ngx_azora_lane_names[i].data)
-               == 0)
-        {
+        if (ngx_strcmp(value[1].data, ngx_azora_lane_names[i].data) == 0) {
             lane = &amcf->pg.lanes[i];
+            single = (i == NGX_AZORA_LANE_BATCH);
+            break;
         }
     }
 
@@ -88,53 +91,61 @@ ngx_azora_lane_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 2; i < cf->args->nelts; i++) {
 
-        if (ngx_strncmp(value[i].data, "connections=", 12) == 0) {
-            n = ngx_atoi(value[i].data + 12, value[i].len - 12);
-
-            if (n < 1 || n > 64
-                || (lane == &amcf->pg.lanes[NGX_AZORA_LANE_BATCH] && n > 1))
-            {
-                goto invalid;
-            }
-
-            lane->connections = n;
+        if (ngx_azora_lane_parameter(lane, single, &value[i]) == NGX_OK) {
             continue;
         }
 
-        if (ngx_strncmp(value[i].data, "queue=", 6) == 0) {
-            n = ngx_atoi(value[i].data + 6, value[i].len - 6);
-
-            if (n < 1 || n > 1000000) {
-                goto invalid;
-            }
-
-            lane->queue = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
-            s.data = value[i].data + 8;
-            s.len = value[i].len - 8;
-            n = ngx_parse_time(&s, 0);
-
-            if (n == NGX_ERROR || n < 10 || n > 3600000) {
-                goto invalid;
-            }
-
-            lane->timeout = n;
-            continue;
-        }
-
-        goto invalid;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" of lane \"%V\"",
+                           &value[i], &value[1]);
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
 
-invalid:
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" of lane \"%V\"", &value[i],
-                       &value[1]);
+static ngx_int_t
+ngx_azora_lane_parameter(ngx_azora_lane_conf_t *lane, ngx_uint_t single,
+    ngx_str_t *value)
+{
+    ngx_int_t  n;
+    ngx_str_t  s;
 
-    return NGX_CONF_ERROR;
+    if (ngx_strncmp(value->data, "connections=", 12) == 0) {
+        n = ngx_atoi(value->data + 12, value->len - 12);
+
+        if (n < 1 || n > (single ? 1 : 64)) {
+            return NGX_ERROR;
+        }
+
+        lane->connections = n;
+        return NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "queue=", 6) == 0) {
+        n = ngx_atoi(value->data + 6, value->len - 6);
+
+        if (n < 1 || n > 1000000) {
+            return NGX_ERROR;
+        }
+
+        lane->queue = n;
+        return NGX_OK;
+    }
+
+    if (ngx_strncmp(value->data, "timeout=", 8) == 0) {
+        s.data = value->data + 8;
+        s.len = value->len - 8;
+        n = ngx_parse_time(&s, 0);
+
+        if (n == NGX_ERROR || n < 10 || n > 3600000) {
+            return NGX_ERROR;
+        }
+
+        lane->timeout = n;
+        return NGX_OK;
+    }
+
+    return NGX_ERROR;
 }
