@@ -466,6 +466,10 @@ ngx_http_azora_limit_refuse(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
                       "azora_limit refused, zone \"%V\"", &v[i].zone->name);
     }
 
+    if (worst == NULL) {
+        return NGX_DECLINED;
+    }
+
     p = ngx_slprintf(p, last, "]");
 
     names.data = buf;
