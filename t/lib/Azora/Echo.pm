@@ -24,7 +24,8 @@ sub start {
 
     # people log in through it; nothing else is needed here
     poll_until(20 * $azora->patience, sub {
-        my $r = eval { $azora->get('/readyz', timeout => 5) } or return 0;
+        my $r = eval { $azora->get('/readyz?verbose', timeout => 5) }
+            or return 0;
         return grep { $_->{name} eq 'postgres-write' && $_->{status} eq 'ok' }
             @{ $r->{json}{checks} };
     }) or die "PostgreSQL cannot be reached:\n", $azora->error_log;
