@@ -278,7 +278,7 @@ sub _exec_nginx {
 
     local %ENV = (%ENV, %{ $self->{opts}{env} || {} });
     my $log = "log_path=$dir/logs/sanitizer:halt_on_error=1";
-    $ENV{ASAN_OPTIONS} = "$log:detect_odr_violation=0:detect_leaks=0";
+    $ENV{ASAN_OPTIONS} = $log;
     $ENV{UBSAN_OPTIONS} = "$log:print_stacktrace=1";
 
     my @command = (nginx_binary(), '-p', "$dir/", '-e',
