@@ -60,7 +60,7 @@ sub everywhere {
     my ($status, $text) = @_;
 
     return poll_until(10 * $azora->patience, sub {
-        for (1 .. 10) {
+        for (1 .. 40) {
             return 0 if offer($text)->{status} != $status;
         }
         return 1;

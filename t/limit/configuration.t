@@ -41,7 +41,7 @@ CONF
 
     my @command = (Azora::Test::nginx_binary(), '-t', '-p', "$dir/", '-e',
                    $log, '-c', "$dir/nginx.conf");
-    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
+    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0:detect_odr_violation=0';
     my $status = Azora::Process::run_to_file("$dir/out", $dir, @command);
 
     return ($status, slurp("$dir/out") . slurp($log));
