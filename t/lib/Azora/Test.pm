@@ -443,16 +443,19 @@ sub worker_pids {
 }
 
 
-# Returns when a new set of workers serves; the old may still finish theirs.
+# Returns when a new set of workers serves and the old are gone, or still
+# busy after some seconds: one that ends closes connections without a request.
 sub reload {
     my ($self) = @_;
-    my %old = map { $_ => 1 } $self->worker_pids;
+    my @old = $self->worker_pids;
+    my %old = map { $_ => 1 } @old;
 
     kill HUP => $self->master_pid;
     poll_until(20 * $self->patience, sub {
         return $self->{opts}{workers}
                <= grep { !$old{$_} } $self->worker_pids;
     }) or die "no new workers after a reload:\n", $self->error_log;
+    poll_until(5 * $self->patience, sub { !grep { alive($_) } @old });
     $self->wait_ready;
 }
 
