@@ -1,13 +1,15 @@
--- The first 15 characters of a UUIDv7: a set-based statement computes them
--- once and lays them over a random UUID for each. One expression, so that
--- the planner puts it in place instead of calling a function.
+-- The first 18 characters of a UUIDv7: a set-based statement computes them
+-- once and lays them over a random UUID for each. The 12 bits behind the
+-- milliseconds are their fraction (RFC 9562, 6.2, method 3), so that what was
+-- made one after the other sorts so.
 CREATE OR REPLACE FUNCTION azora.uuid7_prefix(at timestamptz)
 RETURNS text
 LANGUAGE sql STABLE
 AS $$
-    SELECT overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint),
-                        12, '0')
-                   PLACING '-' FROM 9 FOR 0) || '-7'
+    SELECT overlay(lpad(to_hex(t.us / 1000), 12, '0')
+                   PLACING '-' FROM 9 FOR 0)
+           || '-7' || lpad(to_hex(t.us % 1000 * 4096 / 1000), 3, '0')
+    FROM (SELECT (extract(epoch FROM at) * 1000000)::bigint AS us) AS t
 $$;
 
 COMMENT ON FUNCTION azora.uuid7_prefix(timestamptz) IS

@@ -19,7 +19,7 @@ DECLARE
 BEGIN
     WITH item AS MATERIALIZED (
         SELECT overlay(gen_random_uuid()::text PLACING prefix
-                       FROM 1 FOR 15)::uuid AS id,
+                       FROM 1 FOR 18)::uuid AS id,
                sha256(secret || int8send(i.n)) AS salt,
                i.payload, i.subject, i.traceparent
         FROM unnest(payloads, subjects, traceparents) WITH ORDINALITY

@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     SELECT array_agg((
                u.n, overlay(gen_random_uuid()::text PLACING prefix
-                               FROM 1 FOR 15)::uuid,
+                               FROM 1 FOR 18)::uuid,
                u.debit, u.credit, u.amount, u.currency, u.kind, u.reference,
                u.recipient, u.memo, NULL, NULL, NULL, NULL,
                u.n)::ledger.item ORDER BY u.n)

@@ -17,7 +17,7 @@ BEGIN
     RETURN ARRAY(
         SELECT (i.n,
                 overlay(gen_random_uuid()::text PLACING prefix
-                        FROM 1 FOR 15)::uuid,
+                        FROM 1 FOR 18)::uuid,
                 s.id, r.id, i.minor, i.currency, 'transfer', NULL, i.address,
                 i.memo, i.key, i.payload_hash,
                 CASE
