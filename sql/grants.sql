@@ -35,8 +35,13 @@ GRANT EXECUTE ON FUNCTION
     identity.credential(text),
     ledger.consume_rewards(int),
     ledger.expire_holds(int),
-    court.enacted_rules()
+    court.enacted_rules(),
+    journal.chronicle_state(),
+    journal.chronicle_entries(bigint, int),
+    journal.chronicle_pick(uuid, int),
+    journal.chronicle_commit(uuid, bigint, uuid[], text)
     TO azora_app;
 
-GRANT USAGE ON SCHEMA azora, identity, learning, ledger, market, court
+GRANT USAGE ON SCHEMA
+    azora, identity, learning, ledger, market, court, journal
     TO azora_app;

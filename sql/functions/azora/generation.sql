@@ -32,6 +32,8 @@ AS $$
     SELECT g.name, g.value FROM azora.generation AS g
     UNION ALL
     SELECT 'journal', w.last_value FROM journal.wake AS w
+    UNION ALL
+    SELECT 'chronicle', t.size FROM journal.tree AS t
 $$;
 
 COMMENT ON FUNCTION azora.generations() IS 'Every generation as it stands';

@@ -1,0 +1,138 @@
+-- The bytes of an entry in the public log: what a leaf is the hash of. Nothing
+-- personal, the members in this order, no blanks; docs/CHRONICLE.md has it.
+CREATE OR REPLACE FUNCTION journal.entry_text(
+    type          text,
+    at            timestamptz,
+    payload_hash  bytea
+) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT '{"v":1,"type":"' || type || '","at":"'
+           || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
+           || '","hash":"' || encode(payload_hash, 'hex') || '"}'
+$$;
+
+COMMENT ON FUNCTION journal.entry_text(text, timestamptz, bytea) IS
+    'An entry as the public log has it';
+
+-- The log as PostgreSQL knows it.
+CREATE OR REPLACE FUNCTION journal.chronicle_state()
+RETURNS TABLE (size bigint, checkpoint text)
+LANGUAGE sql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.size, t.checkpoint FROM journal.tree AS t
+$$;
+
+COMMENT ON FUNCTION journal.chronicle_state() IS 'Size and checkpoint';
+
+-- Numbered entries, for a node whose files are behind.
+CREATE OR REPLACE FUNCTION journal.chronicle_entries(
+    first  bigint,
+    batch  int
+) RETURNS TABLE (seq bigint, entry text)
+LANGUAGE sql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT e.seq, journal.entry_text(e.type, e.at, e.payload_hash)
+    FROM journal.entry AS e
+    WHERE e.seq >= first AND e.seq < first + batch
+    ORDER BY e.seq
+$$;
+
+COMMENT ON FUNCTION journal.chronicle_entries(bigint, int) IS
+    'Entries by their numbers';
+
+-- The next entries to be numbered, oldest first; no row when there is none or
+-- when another process leads. Whoever asks while nobody's lease runs leads for
+-- the next second. An entry whose transaction commits late is found then:
+-- nothing is skipped, because a number is given here and not by the writer.
+CREATE OR REPLACE FUNCTION journal.chronicle_pick(
+    node   uuid,
+    batch  int
+) RETURNS TABLE (size bigint, id uuid, entry text)
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    base  bigint;
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM journal.entry AS e WHERE e.seq IS NULL) THEN
+        RETURN;
+    END IF;
+
+    UPDATE journal.tree AS t
+    SET leader = node, lease_until = clock_timestamp() + interval '1 second'
+    WHERE t.leader = node OR t.lease_until < clock_timestamp()
+    RETURNING t.size INTO base;
+
+    IF base IS NULL THEN
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    SELECT base, e.id, journal.entry_text(e.type, e.at, e.payload_hash)
+    FROM journal.entry AS e
+    WHERE e.seq IS NULL
+    ORDER BY e.id
+    LIMIT batch;
+END
+$$;
+
+COMMENT ON FUNCTION journal.chronicle_pick(uuid, int) IS
+    'Entries that wait for their numbers';
+
+-- Numbers entries in the order of the array and stores the checkpoint over
+-- them, if the log still has the size it was signed for and the caller still
+-- leads. False: nothing was done.
+CREATE OR REPLACE FUNCTION journal.chronicle_commit(
+    node        uuid,
+    base        bigint,
+    ids         uuid[],
+    checkpoint  text
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    n  bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('journal.chronicle')) THEN
+        RETURN false;
+    END IF;
+
+    UPDATE journal.tree AS t
+    SET size = base + cardinality(ids),
+        checkpoint = chronicle_commit.checkpoint,
+        signed_at = clock_timestamp()
+    WHERE t.size = base AND t.leader = node;
+
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+
+    UPDATE journal.entry AS e
+    SET seq = base + i.n - 1
+    FROM unnest(ids) WITH ORDINALITY AS i (id, n)
+    WHERE e.id = i.id AND e.seq IS NULL;
+
+    GET DIAGNOSTICS n = ROW_COUNT;
+
+    IF n <> cardinality(ids) THEN
+        RAISE EXCEPTION 'only % of % entries could be numbered', n,
+            cardinality(ids);
+    END IF;
+
+    PERFORM pg_notify('azora_generation',
+                      'chronicle ' || base + cardinality(ids));
+
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION journal.chronicle_commit(uuid, bigint, uuid[], text) IS
+    'Numbers entries under a checkpoint';

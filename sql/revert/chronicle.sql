@@ -1,0 +1,6 @@
+BEGIN;
+
+DROP TABLE journal.tree;
+DROP INDEX journal.entry_waiting;
+
+COMMIT;
