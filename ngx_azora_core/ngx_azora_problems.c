@@ -41,6 +41,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "The server's configuration bounds the size of a body." },
     { "busy", "Busy at the moment",
       "A queue is full. Wait as long as Retry-After says, then repeat." },
+    { "chronicle-off", "This node publishes no log",
+      "Ask a node that does, or the operator." },
     { "common-password", "This password is too common",
       "Attackers try common passwords first. Choose a longer phrase." },
     { "conflict", "The request conflicts with the present state",
@@ -112,6 +114,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "There is nothing at this address, or it is not yours to see." },
     { "not-implemented", "Not implemented",
       "The server does not know this method or coding." },
+    { "not-published", "Not published yet",
+      "An entry is numbered and signed within a second of what it tells." },
     { "not-ready", "Not ready",
       "The node starts, drains, or has lost a dependency; `?verbose` says "
       "which." },

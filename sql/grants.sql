@@ -17,7 +17,8 @@ BEGIN
         WHERE p.pronamespace IN (
                   'azora'::regnamespace, 'identity'::regnamespace,
                   'learning'::regnamespace, 'ledger'::regnamespace,
-                  'market'::regnamespace, 'court'::regnamespace)
+                  'market'::regnamespace, 'court'::regnamespace,
+                  'journal'::regnamespace)
           AND p.prorettype IN ('azora.reply'::regtype,
                                'azora.batch_reply'::regtype)
           AND (p.proargtypes[0] = 'azora.caller'::regtype

@@ -196,6 +196,10 @@ int azora_tlog_batch_store(const azora_tlog_batch_t *batch, const char *dir,
 ssize_t azora_tlog_read_tile(const char *dir, int level, uint64_t index,
     unsigned width, uint8_t *buf, size_t max);
 
+/* The published checkpoint's length in note, 0 when there is none. */
+size_t azora_tlog_read_checkpoint(const char *dir,
+    char note[AZORA_TLOG_NOTE_MAX]);
+
 /*
  * Reads the published checkpoint and rebuilds the right edge; an empty
  * directory is an empty log.  0, or -1 and *reason, a static sentence.

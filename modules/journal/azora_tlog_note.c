@@ -2,6 +2,8 @@
 /* Keys and signed notes: C2SP signed-note with Ed25519, tlog-checkpoint. */
 
 
+#define _GNU_SOURCE    /* memmem() */
+
 #include "azora_tlog.h"
 
 #include <sodium.h>

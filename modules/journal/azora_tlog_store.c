@@ -491,6 +491,20 @@ azora_tlog_read_tile(const char *dir, int level, uint64_t index,
 }
 
 
+size_t
+azora_tlog_read_checkpoint(const char *dir, char note[AZORA_TLOG_NOTE_MAX])
+{
+    char     path[AZORA_TLOG_FILE_MAX];
+    ssize_t  n;
+
+    snprintf(path, sizeof(path), "%s/checkpoint", dir);
+
+    n = azora_tlog_read_file(path, note, AZORA_TLOG_NOTE_MAX);
+
+    return (n < 0 || n == AZORA_TLOG_NOTE_MAX) ? 0 : n;
+}
+
+
 int
 azora_tlog_load(azora_tlog_tree_t *tree, const azora_tlog_key_t *key,
     const char *dir, char note[AZORA_TLOG_NOTE_MAX], const char **reason)

@@ -2,6 +2,8 @@
 /* The tree: hashes, the right edge, tiles' paths and inclusion proofs. */
 
 
+#define _GNU_SOURCE    /* memmem() */
+
 #include "azora_tlog.h"
 
 #include <sodium.h>

@@ -7,6 +7,9 @@ SET LOCAL ROLE azora_owner;
 -- What waits for a number; every append pays for it, every pick needs it.
 CREATE INDEX entry_waiting ON journal.entry (id) WHERE seq IS NULL;
 
+-- A person's own entries, and what is erased with the person.
+CREATE INDEX payload_subject ON journal.payload (subject, entry);
+
 CREATE TABLE journal.tree (
     one          boolean     NOT NULL DEFAULT true,
     size         bigint      NOT NULL DEFAULT 0,

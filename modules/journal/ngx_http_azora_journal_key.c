@@ -1,0 +1,166 @@
+
+/*
+ * The key that signs checkpoints: made at the first start, mode 0600, read by
+ * the master before workers exist.  The text is Go's note format, so that other
+ * tools can use it.
+ */
+
+
+#include "ngx_http_azora_journal.h"
+
+#include <sodium.h>
+
+
+static ngx_int_t ngx_http_azora_journal_key_read(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf);
+static ngx_int_t ngx_http_azora_journal_key_make(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf);
+
+
+ngx_int_t
+ngx_http_azora_journal_key(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_azora_journal_key_read(cf, conf);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    if (ngx_http_azora_journal_key_make(cf, conf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* what another process made at the same moment counts */
+
+    return ngx_http_azora_journal_key_read(cf, conf);
+}
+
+
+/* NGX_DECLINED: there is no such file. */
+
+static ngx_int_t
+ngx_http_azora_journal_key_read(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf)
+{
+    int          fd;
+    char         text[AZORA_TLOG_NOTE_MAX];
+    ssize_t      n;
+    ngx_int_t    rc;
+    struct stat  st;
+
+    fd = open((char *) conf->key_file.data, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        if (ngx_errno == NGX_ENOENT) {
+            return NGX_DECLINED;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "cannot open \"%V\"", &conf->key_file);
+        return NGX_ERROR;
+    }
+
+    rc = NGX_ERROR;
+
+    if (fstat(fd, &st) == -1 || (st.st_mode & (S_IRWXG|S_IRWXO))) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" holds a secret but others may open it: "
+                           "its mode must be 0600", &conf->key_file);
+        goto done;
+    }
+
+    n = read(fd, text, sizeof(text));
+
+    if (n <= 0 || azora_tlog_skey_parse(&conf->key, text, n) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" holds no key of a log", &conf->key_file);
+        goto done;
+    }
+
+    if (conf->origin.len != ngx_strlen(conf->key.name)
+        || ngx_memcmp(conf->origin.data, conf->key.name, conf->origin.len)
+           != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key in \"%V\" belongs to the log \"%s\", "
+                           "azora_chronicle_origin says \"%V\"",
+                           &conf->key_file, conf->key.name, &conf->origin);
+        goto done;
+    }
+
+    rc = NGX_OK;
+
+done:
+
+    sodium_memzero(text, sizeof(text));
+    (void) close(fd);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_azora_journal_key_make(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf)
+{
+    int                fd;
+    char               name[AZORA_TLOG_NAME_MAX + 1];
+    char               text[AZORA_TLOG_NOTE_MAX];
+    u_char            *temporary, *p;
+    ngx_int_t          rc;
+    azora_tlog_key_t   key;
+
+    temporary = ngx_pnalloc(cf->pool, conf->key_file.len + sizeof(".new.")
+                                      + NGX_INT64_LEN);
+    if (temporary == NULL || conf->origin.len > AZORA_TLOG_NAME_MAX) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(temporary, "%V.new.%P", &conf->key_file, ngx_pid);
+    *p = '\0';
+
+    (void) ngx_cpystrn((u_char *) name, conf->origin.data,
+                       conf->origin.len + 1);
+
+    if (azora_tlog_key_make(&key, name, NULL) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" cannot be a log's name: no blanks, no "
+                           "\"+\", at most %d bytes", &conf->origin,
+                           AZORA_TLOG_NAME_MAX);
+        return NGX_ERROR;
+    }
+
+    azora_tlog_skey_print(&key, text);
+    sodium_memzero(&key, sizeof(key));
+
+    rc = NGX_ERROR;
+
+    fd = open((char *) temporary, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600);
+
+    /* link() and not rename(): an existing key is never replaced */
+
+    if (fd != -1
+        && write(fd, text, ngx_strlen(text)) == (ssize_t) ngx_strlen(text)
+        && fsync(fd) == 0
+        && (link((char *) temporary, (char *) conf->key_file.data) == 0
+            || ngx_errno == NGX_EEXIST))
+    {
+        rc = NGX_OK;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "cannot make the key \"%V\"", &conf->key_file);
+    }
+
+    sodium_memzero(text, sizeof(text));
+
+    if (fd != -1) {
+        (void) close(fd);
+        (void) unlink((char *) temporary);
+    }
+
+    return rc;
+}
