@@ -92,8 +92,10 @@ sub start {
     $self->{dir} = tempdir("$run/$name-XXXX");
     $self->{database} = $name;
     $self->{address} = '127.0.0.1';
-    mkdir "$self->{dir}/$_" for qw(logs tmp run secrets);
+    mkdir "$self->{dir}/$_" for qw(logs tmp run secrets chronicle);
     if ($> == 0) {
+        # the worker's user writes the public log
+        chown +(getpwnam 'www-data')[2, 3], "$self->{dir}/chronicle";
         chmod 0711, map { "$self->{dir}$_" } '', '/logs', '/tmp', '/run';
     }
 
