@@ -196,6 +196,13 @@ int azora_tlog_batch_store(const azora_tlog_batch_t *batch, const char *dir,
 ssize_t azora_tlog_read_tile(const char *dir, int level, uint64_t index,
     unsigned width, uint8_t *buf, size_t max);
 
+/*
+ * Bytes of the first width hashes or entries in the n bytes of a tile; more
+ * than n when they are not all there.
+ */
+size_t azora_tlog_tile_end(int level, unsigned width, const uint8_t *buf,
+    size_t n);
+
 /* The published checkpoint's length in note, 0 when there is none. */
 size_t azora_tlog_read_checkpoint(const char *dir,
     char note[AZORA_TLOG_NOTE_MAX]);

@@ -39,7 +39,7 @@ azora_tlog_key_make(azora_tlog_key_t *key, const char *name,
         return -1;
     }
 
-    strcpy(key->name, name);
+    memcpy(key->name, name, strlen(name) + 1);
 
     if (seed != NULL) {
         crypto_sign_seed_keypair(key->public_key, key->secret_key, seed);

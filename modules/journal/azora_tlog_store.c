@@ -1,6 +1,8 @@
 
-/* The files of a log: C2SP tlog-tiles as plain files under one directory. */
+/* Writes a log's files: C2SP tlog-tiles under one directory. */
 
+
+#define _GNU_SOURCE    /* memrchr() */
 
 #include "azora_tlog.h"
 
@@ -29,10 +31,9 @@ static int azora_tlog_store_checkpoint(const azora_tlog_batch_t *batch,
     const char *dir, char *path, size_t max);
 static int azora_tlog_write(const char *dir, int level, uint64_t tile,
     const void *bytes, size_t len, off_t offset, char *path, size_t max);
-static int azora_tlog_parents(char *path);
+static int azora_tlog_create(char *path, size_t dir_len);
 static int azora_tlog_sync_dir(const char *dir);
 static int azora_tlog_lock(const char *dir);
-static ssize_t azora_tlog_read_file(const char *path, void *buf, size_t max);
 static uint64_t azora_tlog_note_size(const char *note, size_t len);
 
 
@@ -297,15 +298,10 @@ azora_tlog_write(const char *dir, int level, uint64_t tile,
         return ENAMETOOLONG;
     }
 
-    fd = open(path, O_WRONLY|O_CREAT|O_CLOEXEC, 0644);
+    fd = open(path, O_WRONLY|O_CLOEXEC);
 
     if (fd == -1 && errno == ENOENT) {
-
-        if (azora_tlog_parents(path) != 0) {
-            return errno;
-        }
-
-        fd = open(path, O_WRONLY|O_CREAT|O_CLOEXEC, 0644);
+        fd = azora_tlog_create(path, strlen(dir));
     }
 
     if (fd == -1) {
@@ -322,23 +318,53 @@ azora_tlog_write(const char *dir, int level, uint64_t tile,
 }
 
 
+/*
+ * A new file and the directories on its way.  Their names are made durable
+ * too: a checkpoint must never outlive a power cut that its tiles did not.
+ */
+
 static int
-azora_tlog_parents(char *path)
+azora_tlog_create(char *path, size_t dir_len)
 {
-    char  *p;
+    int   fd, rc;
+    char  *p, *next;
 
-    for (p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
-        *p = '\0';
+    for (p = path + dir_len; p != NULL; p = next) {
+        next = strchr(p + 1, '/');
 
-        if (mkdir(path, 0755) == -1 && errno != EEXIST) {
-            *p = '/';
-            return -1;
+        if (next != NULL) {
+            *next = '\0';
+
+            if (mkdir(path, 0755) == -1 && errno != EEXIST) {
+                *next = '/';
+                return -1;
+            }
+
+            *next = '/';
         }
-
-        *p = '/';
     }
 
-    return 0;
+    fd = open(path, O_WRONLY|O_CREAT|O_CLOEXEC, 0644);
+    if (fd == -1) {
+        return -1;
+    }
+
+    for (p = strrchr(path, '/');
+         p != NULL && p >= path + dir_len;
+         p = memrchr(path, '/', p - path))
+    {
+        *p = '\0';
+        rc = azora_tlog_sync_dir(path);
+        *p = '/';
+
+        if (rc != 0) {
+            close(fd);
+            errno = rc;
+            return -1;
+        }
+    }
+
+    return fd;
 }
 
 
@@ -350,12 +376,12 @@ azora_tlog_store_checkpoint(const azora_tlog_batch_t *batch,
 {
     int      fd, rc;
     char     temporary[AZORA_TLOG_FILE_MAX], note[AZORA_TLOG_NOTE_MAX];
-    ssize_t  n;
+    size_t   n;
 
     snprintf(path, max, "%s/checkpoint", dir);
     snprintf(temporary, sizeof(temporary), "%s/.checkpoint", dir);
 
-    n = azora_tlog_read_file(path, note, sizeof(note));
+    n = azora_tlog_read_checkpoint(dir, note);
 
     if (n > 0
         && azora_tlog_note_size(note, n)
@@ -418,163 +444,4 @@ azora_tlog_note_size(const char *note, size_t len)
     }
 
     return size;
-}
-
-
-static ssize_t
-azora_tlog_read_file(const char *path, void *buf, size_t max)
-{
-    int      fd;
-    ssize_t  n, total;
-
-    fd = open(path, O_RDONLY|O_CLOEXEC);
-    if (fd == -1) {
-        return -1;
-    }
-
-    total = 0;
-
-    do {
-        n = read(fd, (char *) buf + total, max - total);
-        total += (n > 0) ? n : 0;
-    } while (n > 0 && (size_t) total < max);
-
-    close(fd);
-
-    return (n < 0) ? -1 : total;
-}
-
-
-ssize_t
-azora_tlog_read_tile(const char *dir, int level, uint64_t index,
-    unsigned width, uint8_t *buf, size_t max)
-{
-    char      path[AZORA_TLOG_FILE_MAX], name[AZORA_TLOG_PATH_MAX];
-    size_t    end;
-    ssize_t   n;
-    unsigned  i;
-
-    azora_tlog_path(name, level, index, AZORA_TLOG_TILE);
-
-    if (snprintf(path, sizeof(path), "%s/%s", dir, name)
-        >= (int) sizeof(path))
-    {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-
-    n = azora_tlog_read_file(path, buf, max);
-    if (n < 0) {
-        return -1;
-    }
-
-    end = width * AZORA_TLOG_HASH;
-
-    if (level < 0) {
-        end = 0;
-
-        for (i = 0; i < width && end + 2 <= (size_t) n; i++) {
-            end += 2 + ((size_t) buf[end] << 8) + buf[end + 1];
-        }
-
-        if (i < width) {
-            end = SIZE_MAX;
-        }
-    }
-
-    if (end > (size_t) n) {
-        errno = ENOENT;
-        return -1;
-    }
-
-    return end;
-}
-
-
-size_t
-azora_tlog_read_checkpoint(const char *dir, char note[AZORA_TLOG_NOTE_MAX])
-{
-    char     path[AZORA_TLOG_FILE_MAX];
-    ssize_t  n;
-
-    snprintf(path, sizeof(path), "%s/checkpoint", dir);
-
-    n = azora_tlog_read_file(path, note, AZORA_TLOG_NOTE_MAX);
-
-    return (n < 0 || n == AZORA_TLOG_NOTE_MAX) ? 0 : n;
-}
-
-
-int
-azora_tlog_load(azora_tlog_tree_t *tree, const azora_tlog_key_t *key,
-    const char *dir, char note[AZORA_TLOG_NOTE_MAX], const char **reason)
-{
-    char                      path[AZORA_TLOG_FILE_MAX];
-    uint8_t                  *bundle;
-    ssize_t                   n;
-    unsigned                  level, width;
-    uint64_t                  size;
-    azora_tlog_hash_t         root;
-    azora_tlog_checkpoint_t   checkpoint;
-
-    azora_tlog_init(tree);
-    note[0] = '\0';
-
-    snprintf(path, sizeof(path), "%s/checkpoint", dir);
-    n = azora_tlog_read_file(path, note, AZORA_TLOG_NOTE_MAX - 1);
-
-    if (n < 0) {
-        *reason = "its checkpoint cannot be read";
-        return (errno == ENOENT) ? 0 : -1;
-    }
-
-    note[n] = '\0';
-
-    if (azora_tlog_note_open(key, note, n, &checkpoint, reason) != 0) {
-        return -1;
-    }
-
-    tree->size = checkpoint.size;
-
-    for (level = 0; level < AZORA_TLOG_LEVELS; level++) {
-        size = azora_tlog_level_size(tree->size, level);
-        width = size % AZORA_TLOG_TILE;
-
-        if (width && azora_tlog_read_tile(dir, level, size / AZORA_TLOG_TILE,
-                                          width, tree->edge[level][0].bytes,
-                                          sizeof(tree->edge[level]))
-                     < 0)
-        {
-            *reason = "a tile is missing";
-            return -1;
-        }
-    }
-
-    width = tree->size % AZORA_TLOG_TILE;
-
-    if (width) {
-        n = (size_t) AZORA_TLOG_TILE * (2 + AZORA_TLOG_ENTRY_MAX);
-        bundle = malloc(n);
-        n = bundle ? azora_tlog_read_tile(dir, -1,
-                                          tree->size / AZORA_TLOG_TILE, width,
-                                          bundle, n)
-                   : -1;
-        free(bundle);
-
-        if (n < 0) {
-            *reason = "a bundle of entries is missing";
-            return -1;
-        }
-
-        tree->bundle = n;
-    }
-
-    azora_tlog_root(tree, &root);
-
-    if (memcmp(&root, &checkpoint.root, sizeof(root)) != 0) {
-        *reason = "its tiles do not make the root that was signed";
-        return -1;
-    }
-
-    return 0;
 }

@@ -110,7 +110,7 @@ static ngx_int_t
 ngx_http_azora_journal_tile(ngx_http_request_t *r, ngx_str_t *path)
 {
     int                level;
-    size_t             max;
+    size_t             len, max;
     ssize_t            n;
     uint64_t           index;
     unsigned           width;
@@ -127,14 +127,15 @@ ngx_http_azora_journal_tile(ngx_http_request_t *r, ngx_str_t *path)
 
     azora_tlog_path(name, level, index, AZORA_TLOG_TILE);
 
-    file = ngx_pnalloc(r->pool, ngx_http_azora_journal_conf->dir.len
-                                + sizeof(name) + 2);
+    len = ngx_http_azora_journal_conf->dir.len + sizeof(name) + 2;
+
+    file = ngx_pnalloc(r->pool, len);
     if (file == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    (void) sprintf(file, "%s/%s",
-                   (char *) ngx_http_azora_journal_conf->dir.data, name);
+    (void) snprintf(file, len, "%s/%s",
+                    (char *) ngx_http_azora_journal_conf->dir.data, name);
 
     if (ngx_file_info(file, &fi) == NGX_FILE_ERROR) {
         return NGX_HTTP_NOT_FOUND;
