@@ -16,6 +16,7 @@ typedef struct {
     ngx_str_t                     key_file;
     ngx_str_t                     origin;
     ngx_thread_pool_t            *pool;
+    ngx_shm_zone_t               *zone;         /* NULL: no Chronicle */
     azora_tlog_key_t              key;
 
     const ngx_azora_statement_t  *state;
@@ -26,6 +27,7 @@ typedef struct {
 
 
 extern ngx_http_azora_journal_conf_t  *ngx_http_azora_journal_conf;
+extern ngx_module_t                    ngx_http_azora_journal_module;
 extern const ngx_azora_row_t           ngx_http_azora_journal_rows[];
 
 
@@ -33,9 +35,13 @@ extern const ngx_azora_row_t           ngx_http_azora_journal_rows[];
 ngx_int_t ngx_http_azora_journal_key(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf);
 
-/* _sequencer.c: worker 0 */
+/* _status.c: what others see of the sequencer */
 ngx_int_t ngx_http_azora_journal_metrics(ngx_conf_t *cf);
+ngx_int_t ngx_http_azora_journal_zone(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf);
 ngx_int_t ngx_http_azora_journal_ready(void);
+
+/* _sequencer.c: worker 0 */
 ngx_int_t ngx_http_azora_journal_init_process(ngx_cycle_t *cycle);
 
 /* _store.c: the log's files on the thread pool */

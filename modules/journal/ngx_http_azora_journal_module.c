@@ -128,7 +128,8 @@ ngx_http_azora_journal_statements(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf)
 {
     ngx_str_t  state = ngx_string(
-        "SELECT size, checkpoint FROM journal.chronicle_state()");
+        "SELECT size, checkpoint, signed_at, pending "
+        "FROM journal.chronicle_state()");
     ngx_str_t  entries = ngx_string(
         "SELECT seq, entry FROM journal.chronicle_entries("
         "first => $1::bigint, batch => $2::int)");
@@ -192,7 +193,10 @@ ngx_http_azora_journal_init_conf(ngx_conf_t *cf, void *data)
     }
 
     conf->pool = ngx_thread_pool_add(cf, &pool);
-    if (conf->pool == NULL) {
+
+    if (conf->pool == NULL
+        || ngx_http_azora_journal_zone(cf, conf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -20,100 +20,27 @@
  */
 
 
-#include "ngx_http_azora_journal.h"
+#include "ngx_http_azora_journal_sequencer.h"
 
 #include <sodium.h>
 
 
-#define NGX_HTTP_AZORA_JOURNAL_INTERVAL   200      /* ms */
-#define NGX_HTTP_AZORA_JOURNAL_RETRY      1000     /* ms, after a failure */
-#define NGX_HTTP_AZORA_JOURNAL_BATCH      4096     /* entries */
-
-
-typedef enum {
-    NGX_HTTP_AZORA_JOURNAL_LOAD = 0,
-    NGX_HTTP_AZORA_JOURNAL_STATE,
-    NGX_HTTP_AZORA_JOURNAL_FETCH,
-    NGX_HTTP_AZORA_JOURNAL_STORE,
-    NGX_HTTP_AZORA_JOURNAL_IDLE,
-    NGX_HTTP_AZORA_JOURNAL_PICK,
-    NGX_HTTP_AZORA_JOURNAL_COMMIT,
-    NGX_HTTP_AZORA_JOURNAL_REFUSED
-} ngx_http_azora_journal_state_e;
-
-
-typedef struct {
-    ngx_http_azora_journal_state_e  state;
-    ngx_event_t                     timer;
-    u_char                          node[37];     /* of this process */
-
-    azora_tlog_tree_t               tree;         /* as the files are */
-    azora_tlog_tree_t               next;         /* with the batch */
-    azora_tlog_batch_t              batch;
-    uint64_t                        goal;         /* PostgreSQL's size */
-    char                            note[AZORA_TLOG_NOTE_MAX];  /* its note */
-    size_t                          note_len;
-    unsigned                        more:1;       /* the pick was full */
-
-    ngx_uint_t                      size_metric;
-    ngx_uint_t                      refused_metric;
-    ngx_uint_t                      batches_metric;
-    uint64_t                        size_reported;
-} ngx_http_azora_journal_sequencer_t;
-
-
-static void ngx_http_azora_journal_enter(
-    ngx_http_azora_journal_state_e state);
-static void ngx_http_azora_journal_later(ngx_msec_t delay);
 static void ngx_http_azora_journal_timer_handler(ngx_event_t *ev);
 static void ngx_http_azora_journal_loaded(int rc,
     const azora_tlog_tree_t *tree, const char *note, const char *reason);
-static ngx_int_t ngx_http_azora_journal_query(
-    const ngx_azora_statement_t *statement, const ngx_str_t *params,
-    ngx_azora_op_pt handler);
 static void ngx_http_azora_journal_state_done(ngx_azora_op_t *op, void *data);
 static ngx_int_t ngx_http_azora_journal_compare(void);
 static void ngx_http_azora_journal_fetch(void);
 static void ngx_http_azora_journal_fetch_done(ngx_azora_op_t *op, void *data);
-static ngx_int_t ngx_http_azora_journal_add(ngx_azora_op_t *op,
-    ngx_uint_t column);
-static void ngx_http_azora_journal_pick(void);
-static void ngx_http_azora_journal_pick_done(ngx_azora_op_t *op, void *data);
-static ngx_int_t ngx_http_azora_journal_commit(ngx_azora_op_t *op);
-static void ngx_http_azora_journal_commit_done(ngx_azora_op_t *op,
-    void *data);
 static void ngx_http_azora_journal_store_batch(void);
 static void ngx_http_azora_journal_stored(int error, const char *path);
 static void ngx_http_azora_journal_refuse(const char *reason);
+static void ngx_http_azora_journal_refused(ngx_uint_t refused);
 
 
-static ngx_http_azora_journal_sequencer_t  ngx_http_azora_journal_sequencer;
+ngx_http_azora_journal_sequencer_t  ngx_http_azora_journal_sequencer;
 static ngx_connection_t  ngx_http_azora_journal_nobody =
     { .fd = (ngx_socket_t) -1 };
-
-
-ngx_int_t
-ngx_http_azora_journal_metrics(ngx_conf_t *cf)
-{
-    ngx_http_azora_journal_sequencer_t  *s;
-
-    s = &ngx_http_azora_journal_sequencer;
-
-    s->size_metric = ngx_azora_metric(cf, NGX_AZORA_GAUGE,
-                                      "chronicle_tree_size", NULL,
-                                      "Entries this node has published.");
-    s->batches_metric = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
-                                         "chronicle_integrations_total", NULL,
-                                         "Batches this node has numbered.");
-    s->refused_metric = ngx_azora_metric(cf, NGX_AZORA_GAUGE,
-                                         "chronicle_refused", NULL,
-                                         "1 while the log's files and "
-                                         "PostgreSQL contradict each other.");
-
-    return (s->size_metric == NGX_AZORA_NONE
-            || s->batches_metric == NGX_AZORA_NONE
-            || s->refused_metric == NGX_AZORA_NONE) ? NGX_ERROR : NGX_OK;
-}
 
 
 ngx_int_t
@@ -147,19 +74,9 @@ ngx_http_azora_journal_init_process(ngx_cycle_t *cycle)
 }
 
 
-/* Only the worker that has the sequencer can know; the others say ready. */
-
-ngx_int_t
-ngx_http_azora_journal_ready(void)
-{
-    return ngx_http_azora_journal_sequencer.state
-           == NGX_HTTP_AZORA_JOURNAL_REFUSED ? NGX_DECLINED : NGX_OK;
-}
-
-
 /* The one place where the state changes and its work begins. */
 
-static void
+void
 ngx_http_azora_journal_enter(ngx_http_azora_journal_state_e state)
 {
     ngx_int_t                            rc;
@@ -203,7 +120,7 @@ ngx_http_azora_journal_enter(ngx_http_azora_journal_state_e state)
         break;
 
     case NGX_HTTP_AZORA_JOURNAL_REFUSED:
-        ngx_http_azora_journal_later(60 * NGX_HTTP_AZORA_JOURNAL_RETRY);
+        ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_AGAIN);
         break;
     }
 
@@ -213,16 +130,12 @@ ngx_http_azora_journal_enter(ngx_http_azora_journal_state_e state)
 }
 
 
-static void
+void
 ngx_http_azora_journal_later(ngx_msec_t delay)
 {
-    ngx_event_t  *timer;
+    /* also when the worker is leaving: its gauges end with its work */
 
-    timer = &ngx_http_azora_journal_sequencer.timer;
-
-    if (!ngx_exiting && !ngx_terminate) {
-        ngx_add_timer(timer, delay);
-    }
+    ngx_add_timer(&ngx_http_azora_journal_sequencer.timer, delay);
 }
 
 
@@ -234,6 +147,10 @@ ngx_http_azora_journal_timer_handler(ngx_event_t *ev)
     s = &ngx_http_azora_journal_sequencer;
 
     if (ngx_exiting || ngx_terminate) {
+        ngx_http_azora_journal_gauge(&s->size, 0);
+        ngx_http_azora_journal_gauge(&s->pending, 0);
+        ngx_http_azora_journal_gauge(&s->signed_at, 0);
+        ngx_http_azora_journal_gauge(&s->refused, 0);
         return;
     }
 
@@ -276,7 +193,7 @@ ngx_http_azora_journal_loaded(int rc, const azora_tlog_tree_t *tree,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_azora_journal_query(const ngx_azora_statement_t *statement,
     const ngx_str_t *params, ngx_azora_op_pt handler)
 {
@@ -288,7 +205,7 @@ ngx_http_azora_journal_query(const ngx_azora_statement_t *statement,
 static void
 ngx_http_azora_journal_state_done(ngx_azora_op_t *op, void *data)
 {
-    ngx_str_t                            size, note;
+    ngx_str_t                            size, note, signed_at, pending;
     ngx_http_azora_journal_sequencer_t  *s;
 
     s = &ngx_http_azora_journal_sequencer;
@@ -302,13 +219,27 @@ ngx_http_azora_journal_state_done(ngx_azora_op_t *op, void *data)
 
     size = ngx_azora_op_value(op, 0, 0);
     note = ngx_azora_op_value(op, 0, 1);
+    signed_at = ngx_azora_op_value(op, 0, 2);
+    pending = ngx_azora_op_value(op, 0, 3);
 
     s->goal = ngx_atoof(size.data, size.len);
     s->note_len = ngx_min(note.len, sizeof(s->note));
     ngx_memcpy(s->note, note.data, s->note_len);
 
+    ngx_http_azora_journal_gauge(&s->pending,
+                                 ngx_atoi(pending.data, pending.len));
+
     if (ngx_http_azora_journal_compare() != NGX_OK) {
         return;
+    }
+
+    ngx_http_azora_journal_refused(0);
+    ngx_http_azora_journal_gauge(&s->size, s->tree.size);
+
+    if (s->goal == s->tree.size) {
+        ngx_http_azora_journal_gauge(&s->signed_at,
+                                     ngx_atotm(signed_at.data,
+                                               signed_at.len));
     }
 
     ngx_http_azora_journal_enter(s->goal > s->tree.size
@@ -444,7 +375,7 @@ ngx_http_azora_journal_fetch_done(ngx_azora_op_t *op, void *data)
 
 /* The rows' entries become a batch on a copy of the tree. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_azora_journal_add(ngx_azora_op_t *op, ngx_uint_t column)
 {
     ngx_str_t                            entry;
@@ -477,165 +408,6 @@ ngx_http_azora_journal_add(ngx_azora_op_t *op, ngx_uint_t column)
 
 
 static void
-ngx_http_azora_journal_pick(void)
-{
-    u_char                               batch[NGX_INT_T_LEN];
-    ngx_str_t                            params[2];
-    ngx_http_azora_journal_sequencer_t  *s;
-
-    s = &ngx_http_azora_journal_sequencer;
-
-    params[0].data = s->node;
-    params[0].len = sizeof(s->node) - 1;
-    params[1].data = batch;
-    params[1].len = ngx_sprintf(batch, "%ui",
-                                (ngx_uint_t) NGX_HTTP_AZORA_JOURNAL_BATCH)
-                    - batch;
-
-    if (ngx_http_azora_journal_query(ngx_http_azora_journal_conf->pick,
-                                     params,
-                                     ngx_http_azora_journal_pick_done)
-        != NGX_OK)
-    {
-        ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_RETRY);
-    }
-}
-
-
-static void
-ngx_http_azora_journal_pick_done(ngx_azora_op_t *op, void *data)
-{
-    ngx_str_t                            size;
-    ngx_uint_t                           n;
-    ngx_http_azora_journal_sequencer_t  *s;
-
-    s = &ngx_http_azora_journal_sequencer;
-    s->more = 0;
-
-    if (ngx_azora_op_status(op) != NGX_AZORA_OP_OK) {
-        ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_RETRY);
-        return;
-    }
-
-    n = ngx_azora_op_rows(op);
-
-    if (n == 0) {
-        /* nothing to do, or another leads: its work is to be published too */
-        s->state = NGX_HTTP_AZORA_JOURNAL_STATE;
-        ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_INTERVAL);
-        return;
-    }
-
-    size = ngx_azora_op_value(op, 0, 0);
-
-    if ((uint64_t) ngx_atoof(size.data, size.len) != s->tree.size) {
-        ngx_http_azora_journal_enter(NGX_HTTP_AZORA_JOURNAL_STATE);
-        return;
-    }
-
-    s->more = (n == NGX_HTTP_AZORA_JOURNAL_BATCH);
-
-    if (ngx_http_azora_journal_add(op, 2) != NGX_OK
-        || ngx_http_azora_journal_commit(op) != NGX_OK)
-    {
-        ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_RETRY);
-        return;
-    }
-
-    ngx_http_azora_journal_enter(NGX_HTTP_AZORA_JOURNAL_COMMIT);
-}
-
-
-static ngx_int_t
-ngx_http_azora_journal_commit(ngx_azora_op_t *op)
-{
-    u_char                               base[NGX_INT64_LEN];
-    ngx_int_t                            rc;
-    ngx_str_t                            params[4], *ids;
-    ngx_uint_t                           i, n;
-    ngx_pool_t                          *pool;
-    azora_tlog_checkpoint_t              checkpoint;
-    ngx_http_azora_journal_sequencer_t  *s;
-
-    s = &ngx_http_azora_journal_sequencer;
-    n = ngx_azora_op_rows(op);
-
-    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ngx_cycle->log);
-    if (pool == NULL) {
-        return NGX_ERROR;
-    }
-
-    rc = NGX_ERROR;
-
-    ids = ngx_palloc(pool, n * sizeof(ngx_str_t));
-    if (ids == NULL) {
-        goto done;
-    }
-
-    for (i = 0; i < n; i++) {
-        ids[i] = ngx_azora_op_value(op, i, 1);
-    }
-
-    ngx_memzero(&checkpoint, sizeof(checkpoint));
-    ngx_memcpy(checkpoint.origin, ngx_http_azora_journal_conf->key.name,
-               sizeof(checkpoint.origin));
-    checkpoint.size = s->next.size;
-    azora_tlog_root(&s->next, &checkpoint.root);
-
-    s->batch.checkpoint_len =
-        azora_tlog_note_sign(&ngx_http_azora_journal_conf->key, &checkpoint,
-                             s->batch.checkpoint);
-
-    params[0].data = s->node;
-    params[0].len = sizeof(s->node) - 1;
-    params[1].data = base;
-    params[1].len = ngx_sprintf(base, "%uL", s->tree.size) - base;
-    params[2] = ngx_azora_array_literal(pool, ids, n);
-    params[3].data = (u_char *) s->batch.checkpoint;
-    params[3].len = s->batch.checkpoint_len;
-
-    if (params[2].data != NULL) {
-        rc = ngx_http_azora_journal_query(ngx_http_azora_journal_conf->commit,
-                                          params,
-                                          ngx_http_azora_journal_commit_done);
-    }
-
-done:
-
-    ngx_destroy_pool(pool);
-
-    return rc;
-}
-
-
-static void
-ngx_http_azora_journal_commit_done(ngx_azora_op_t *op, void *data)
-{
-    ngx_str_t                            done;
-    ngx_http_azora_journal_sequencer_t  *s;
-
-    s = &ngx_http_azora_journal_sequencer;
-
-    if (ngx_azora_op_status(op) == NGX_AZORA_OP_OK
-        && ngx_azora_op_rows(op) == 1)
-    {
-        done = ngx_azora_op_value(op, 0, 0);
-
-        if (done.len == 1 && done.data[0] == 't') {
-            ngx_azora_metric_add(s->batches_metric, 1);
-            ngx_http_azora_journal_enter(NGX_HTTP_AZORA_JOURNAL_STORE);
-            return;
-        }
-    }
-
-    /* another was faster, or the outcome is unknown: PostgreSQL knows */
-
-    s->state = NGX_HTTP_AZORA_JOURNAL_STATE;
-    ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_INTERVAL);
-}
-
-
-static void
 ngx_http_azora_journal_store_batch(void)
 {
     if (ngx_http_azora_journal_store(&ngx_http_azora_journal_sequencer.batch,
@@ -664,10 +436,10 @@ ngx_http_azora_journal_stored(int error, const char *path)
     s->tree = s->next;
     azora_tlog_batch_free(&s->batch);
 
-    ngx_azora_metric_add(s->size_metric, s->tree.size - s->size_reported);
-    s->size_reported = s->tree.size;
+    ngx_http_azora_journal_gauge(&s->size, s->tree.size);
 
     if (ngx_exiting || ngx_terminate) {
+        ngx_http_azora_journal_later(1);
         return;
     }
 
@@ -689,5 +461,17 @@ ngx_http_azora_journal_refuse(const char *reason)
                   "%uL entries in \"%V\", PostgreSQL has %uL", reason,
                   s->tree.size, &ngx_http_azora_journal_conf->dir, s->goal);
 
+    ngx_http_azora_journal_refused(1);
     ngx_http_azora_journal_enter(NGX_HTTP_AZORA_JOURNAL_REFUSED);
+}
+
+
+/* Every worker answers /readyz, so all must know. */
+
+static void
+ngx_http_azora_journal_refused(ngx_uint_t refused)
+{
+    *(ngx_atomic_t *) ngx_http_azora_journal_conf->zone->data = refused;
+    ngx_http_azora_journal_gauge(&ngx_http_azora_journal_sequencer.refused,
+                                 refused);
 }

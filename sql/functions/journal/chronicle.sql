@@ -15,14 +15,20 @@ $$;
 COMMENT ON FUNCTION journal.entry_text(text, timestamptz, bytea) IS
     'An entry as the public log has it';
 
--- The log as PostgreSQL knows it.
+-- The log as PostgreSQL knows it. Entries that wait are counted up to a bound,
+-- because every node asks all the time.
 CREATE OR REPLACE FUNCTION journal.chronicle_state()
-RETURNS TABLE (size bigint, checkpoint text)
+RETURNS TABLE (size bigint, checkpoint text, signed_at bigint, pending bigint)
 LANGUAGE sql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.size, t.checkpoint FROM journal.tree AS t
+    SELECT t.size, t.checkpoint,
+           coalesce(extract(epoch FROM t.signed_at), 0)::bigint,
+           (SELECT count(*)
+            FROM (SELECT FROM journal.entry AS e
+                  WHERE e.seq IS NULL LIMIT 10000) AS w)
+    FROM journal.tree AS t
 $$;
 
 COMMENT ON FUNCTION journal.chronicle_state() IS 'Size and checkpoint';
@@ -47,7 +53,7 @@ COMMENT ON FUNCTION journal.chronicle_entries(bigint, int) IS
 
 -- The next entries to be numbered, oldest first; no row when there is none or
 -- when another process leads. Whoever asks while nobody's lease runs leads for
--- the next second. An entry whose transaction commits late is found then:
+-- the next 700 ms. An entry whose transaction commits late is found then:
 -- nothing is skipped, because a number is given here and not by the writer.
 CREATE OR REPLACE FUNCTION journal.chronicle_pick(
     node   uuid,
@@ -65,7 +71,7 @@ BEGIN
     END IF;
 
     UPDATE journal.tree AS t
-    SET leader = node, lease_until = clock_timestamp() + interval '1 second'
+    SET leader = node, lease_until = clock_timestamp() + interval '700 ms'
     WHERE t.leader = node OR t.lease_until < clock_timestamp()
     RETURNING t.size INTO base;
 

@@ -54,12 +54,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found  record;
+    item  record;
 BEGIN
     SELECT e.seq, o.salt,
            journal.entry_text(e.type, e.at, e.payload_hash) AS line,
            o.body::text AS payload
-    INTO found
+    INTO item
     FROM journal.payload AS o
          JOIN journal.entry AS e ON e.id = o.entry
     WHERE o.entry = my_receipt.entry AND o.subject = caller.subject;
@@ -68,16 +68,16 @@ BEGIN
         RETURN azora.refusal(404, 'not-found', 'You have no such entry.');
     END IF;
 
-    IF found.seq IS NULL THEN
+    IF item.seq IS NULL THEN
         RETURN azora.refusal(409, 'not-published',
             'The entry has no number yet; ask again in a second.');
     END IF;
 
     RETURN (200,
-            json_build_object('index', found.seq,
-                              'entry', found.line,
-                              'salt', encode(found.salt, 'hex'),
-                              'payload', found.payload),
+            json_build_object('index', item.seq,
+                              'entry', item.line,
+                              'salt', encode(item.salt, 'hex'),
+                              'payload', item.payload),
             NULL, NULL)::azora.reply;
 END
 $$;
