@@ -18,6 +18,8 @@ typedef struct {
     ngx_thread_pool_t            *pool;
     ngx_shm_zone_t               *zone;         /* NULL: no Chronicle */
     azora_tlog_key_t              key;
+    ngx_str_t                     previous_text;
+    azora_tlog_key_t              previous;     /* verifier; no name: none */
 
     const ngx_azora_statement_t  *state;
     const ngx_azora_statement_t  *entries;
@@ -40,6 +42,13 @@ ngx_int_t ngx_http_azora_journal_metrics(ngx_conf_t *cf);
 ngx_int_t ngx_http_azora_journal_zone(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf);
 ngx_int_t ngx_http_azora_journal_ready(void);
+
+/*
+ * _key.c: opens a checkpoint that this key or the previous one signed; NGX_OK,
+ * or NGX_DECLINED and *reason.  Any thread.
+ */
+ngx_int_t ngx_http_azora_journal_open(const char *note, size_t len,
+    azora_tlog_checkpoint_t *checkpoint, const char **reason);
 
 /* _sequencer.c: worker 0 */
 ngx_int_t ngx_http_azora_journal_init_process(ngx_cycle_t *cycle);

@@ -23,6 +23,23 @@ ngx_http_azora_journal_key(ngx_conf_t *cf,
 {
     ngx_int_t  rc;
 
+    if (conf->previous_text.len
+        && (azora_tlog_vkey_parse(&conf->previous,
+                                  (char *) conf->previous_text.data,
+                                  conf->previous_text.len)
+            != 0
+            || ngx_strlen(conf->previous.name) != conf->origin.len
+            || ngx_memcmp(conf->previous.name, conf->origin.data,
+                          conf->origin.len)
+               != 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "azora_chronicle_previous \"%V\" is no verifier "
+                           "key of the log \"%V\"", &conf->previous_text,
+                           &conf->origin);
+        return NGX_ERROR;
+    }
+
     rc = ngx_http_azora_journal_key_read(cf, conf);
 
     if (rc != NGX_DECLINED) {
@@ -163,4 +180,30 @@ ngx_http_azora_journal_key_make(ngx_conf_t *cf,
     }
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_azora_journal_open(const char *note, size_t len,
+    azora_tlog_checkpoint_t *checkpoint, const char **reason)
+{
+    const char                     *other;
+    ngx_http_azora_journal_conf_t  *conf;
+
+    conf = ngx_http_azora_journal_conf;
+
+    if (azora_tlog_note_open(&conf->key, note, len, checkpoint, reason) == 0)
+    {
+        return NGX_OK;
+    }
+
+    if (conf->previous.name[0] != '\0'
+        && azora_tlog_note_open(&conf->previous, note, len, checkpoint,
+                                &other)
+           == 0)
+    {
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
 }

@@ -47,6 +47,13 @@ static ngx_command_t  ngx_http_azora_journal_commands[] = {
       offsetof(ngx_http_azora_journal_conf_t, origin),
       NULL },
 
+    { ngx_string("azora_chronicle_previous"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, previous_text),
+      NULL },
+
     { ngx_string("azora_chronicle"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_azora_journal_serve,

@@ -53,9 +53,8 @@ ngx_http_azora_journal_receipt(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
     len = azora_tlog_read_checkpoint(
               (char *) ngx_http_azora_journal_conf->dir.data, note);
 
-    if (azora_tlog_note_open(&ngx_http_azora_journal_conf->key, note, len,
-                             &checkpoint, &reason)
-        != 0
+    if (ngx_http_azora_journal_open(note, len, &checkpoint, &reason)
+        != NGX_OK
         || index >= checkpoint.size)
     {
         json_decref(body);

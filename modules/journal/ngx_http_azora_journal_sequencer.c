@@ -274,9 +274,9 @@ ngx_http_azora_journal_compare(void)
         return NGX_OK;
     }
 
-    if (azora_tlog_note_open(&ngx_http_azora_journal_conf->key, s->note,
-                             s->note_len, &checkpoint, &reason)
-        != 0)
+    if (ngx_http_azora_journal_open(s->note, s->note_len, &checkpoint,
+                                    &reason)
+        != NGX_OK)
     {
         ngx_http_azora_journal_refuse("PostgreSQL's checkpoint is not of "
                                       "this key");
@@ -354,9 +354,9 @@ ngx_http_azora_journal_fetch_done(ngx_azora_op_t *op, void *data)
     if (s->next.size == s->goal) {
         azora_tlog_root(&s->next, &root);
 
-        if (azora_tlog_note_open(&ngx_http_azora_journal_conf->key, s->note,
-                                 s->note_len, &checkpoint, &reason)
-            != 0
+        if (ngx_http_azora_journal_open(s->note, s->note_len, &checkpoint,
+                                        &reason)
+            != NGX_OK
             || checkpoint.size != s->goal
             || ngx_memcmp(&root, &checkpoint.root, sizeof(root)) != 0)
         {

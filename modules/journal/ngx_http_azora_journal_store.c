@@ -81,8 +81,10 @@ ngx_http_azora_journal_post(ngx_thread_task_t *task)
 static void
 ngx_http_azora_journal_thread(void *data, ngx_log_t *log)
 {
-    char                          *dir;
-    ngx_http_azora_journal_job_t  *job = data;
+    char                           *dir;
+    const char                     *reason;
+    ngx_http_azora_journal_conf_t  *conf;
+    ngx_http_azora_journal_job_t   *job = data;
 
     dir = (char *) ngx_http_azora_journal_conf->dir.data;
     job->path[0] = '\0';
@@ -93,8 +95,17 @@ ngx_http_azora_journal_thread(void *data, ngx_log_t *log)
         return;
     }
 
-    job->rc = azora_tlog_load(&job->tree, &ngx_http_azora_journal_conf->key,
-                              dir, job->note, &job->reason);
+    conf = ngx_http_azora_journal_conf;
+    job->rc = azora_tlog_load(&job->tree, &conf->key, dir, job->note,
+                              &job->reason);
+
+    if (job->rc != 0 && conf->previous.name[0] != '\0'
+        && azora_tlog_load(&job->tree, &conf->previous, dir, job->note,
+                           &reason)
+           == 0)
+    {
+        job->rc = 0;
+    }
 }
 
 

@@ -198,6 +198,24 @@ is_sound($azora, 'after the right restore');
 like $azora->get('/metrics')->{body}, qr/^chronicle_refused 0$/m,
     'and the metric agrees';
 
+# Another key for the same log
+my $key = "$azora->{dir}/keys/chronicle.key";
+my $was = slurp(vkey_file($azora)) =~ s/\s+\z//r;
+my $old = "$azora->{dir}/old";
+spew($old, slurp("$azora->{dir}/chronicle/checkpoint"));
+rename $key, "$key.retired";
+$azora->{opts}{http} = qq{azora_chronicle_previous "$was";};
+$azora->write_configuration;
+$azora->reload;
+ok poll_until(5 * $azora->patience, sub {
+    return slurp(vkey_file($azora)) !~ /\A\Q$was\E/;
+}), 'a new key is published';
+append($azora, $subject, 5);
+is_sound($azora, 'after a new key');
+is +(audit($azora, '--remembered', $old))[0], 1, 'the old note needs its key';
+is +(audit($azora, '--remembered', $old, '--key', $was))[0], 0,
+    'with both keys the log is one';
+
 # A disk that cannot be written, for a while; root could write it
 if (!$ENV{SANITIZE}) {
     chmod 0555, "$azora->{dir}/chronicle";

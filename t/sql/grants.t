@@ -18,6 +18,7 @@ my @endpoints = qw(
     azora.idempotency_keep
     court.constitution court.record_decision
     identity.login identity.me identity.register
+    journal.my_activity journal.my_receipt
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
@@ -31,7 +32,9 @@ my @endpoints = qw(
 );
 my @others = qw(
     azora.generations azora.idempotency_begin azora.purge court.enacted_rules
-    identity.credential ledger.consume_rewards ledger.expire_holds
+    identity.credential journal.chronicle_commit journal.chronicle_entries
+    journal.chronicle_pick journal.chronicle_state
+    ledger.consume_rewards ledger.expire_holds
 );
 
 is_deeply(

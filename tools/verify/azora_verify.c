@@ -6,9 +6,10 @@
  *     azora-verify receipt --key VKEY FILE
  *     azora-verify log --key VKEY [--remembered CHECKPOINT] DIR
  *
- * VKEY is the line of /chronicle/vkey or a file that holds it; FILE "-" is the
- * standard input.  One sentence says the result; the exit status is 0 when it
- * holds, 1 when it does not, 2 when it could not be checked.
+ * VKEY is the line of /chronicle/vkey or a file that holds it, and may be given
+ * again for a log that changed its key; FILE "-" is the standard input.  One
+ * sentence says the result; the exit status is 0 when it holds, 1 when it does
+ * not, 2 when it could not be checked.
  */
 
 
@@ -43,12 +44,18 @@ static const struct option  azora_verify_options[] = {
 int
 main(int argc, char **argv)
 {
-    int                c, is_log;
-    const char        *vkey, *remembered;
-    azora_tlog_key_t   key;
+    int                   c, is_log, wrong;
+    const char           *remembered;
+    azora_verify_keys_t   keys;
 
-    vkey = NULL;
+    keys.n = 0;
     remembered = NULL;
+    wrong = 0;
+
+    if (sodium_init() == -1) {
+        return azora_verify_say(AZORA_VERIFY_UNKNOWN,
+                                "libsodium cannot start");
+    }
 
     while ((c = getopt_long(argc, argv, "", azora_verify_options, NULL))
            != -1)
@@ -56,7 +63,15 @@ main(int argc, char **argv)
         switch (c) {
 
         case 'k':
-            vkey = optarg;
+            if (keys.n == AZORA_VERIFY_KEYS
+                || azora_verify_key(&keys.key[keys.n], optarg) != 0)
+            {
+                return azora_verify_say(AZORA_VERIFY_UNKNOWN, "\"%s\" is "
+                                        "neither a verifier key nor a file "
+                                        "with one, or one too many", optarg);
+            }
+
+            keys.n++;
             break;
 
         case 'r':
@@ -64,14 +79,13 @@ main(int argc, char **argv)
             break;
 
         default:
-            vkey = NULL;
-            optind = argc;
+            wrong = 1;
         }
     }
 
     is_log = (argc - optind == 2 && strcmp(argv[optind], "log") == 0);
 
-    if (vkey == NULL || argc - optind != 2
+    if (wrong || keys.n == 0 || argc - optind != 2
         || (!is_log && (strcmp(argv[optind], "receipt") != 0
                         || remembered != NULL)))
     {
@@ -79,18 +93,8 @@ main(int argc, char **argv)
         return AZORA_VERIFY_UNKNOWN;
     }
 
-    if (sodium_init() == -1) {
-        return azora_verify_say(AZORA_VERIFY_UNKNOWN,
-                                "libsodium cannot start");
-    }
-
-    if (azora_verify_key(&key, vkey) != 0) {
-        return azora_verify_say(AZORA_VERIFY_UNKNOWN, "\"%s\" is neither a "
-                                "verifier key nor a file with one", vkey);
-    }
-
-    return is_log ? azora_verify_log(&key, argv[optind + 1], remembered)
-                  : azora_verify_receipt(&key, argv[optind + 1]);
+    return is_log ? azora_verify_log(&keys, argv[optind + 1], remembered)
+                  : azora_verify_receipt(&keys, argv[optind + 1]);
 }
 
 
@@ -180,4 +184,22 @@ azora_verify_key(azora_tlog_key_t *key, const char *text)
     free(file);
 
     return rc;
+}
+
+
+int
+azora_verify_open(const azora_verify_keys_t *keys, const char *note,
+    size_t len, azora_tlog_checkpoint_t *checkpoint, const char **reason)
+{
+    size_t  i;
+
+    for (i = 0; i < keys->n; i++) {
+        if (azora_tlog_note_open(&keys->key[i], note, len, checkpoint, reason)
+            == 0)
+        {
+            return 0;
+        }
+    }
+
+    return -1;
 }

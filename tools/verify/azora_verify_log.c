@@ -27,7 +27,7 @@ typedef struct {
 } azora_verify_log_t;
 
 
-static int azora_verify_note(const azora_tlog_key_t *key, const char *path,
+static int azora_verify_note(const azora_verify_keys_t *keys, const char *path,
     azora_tlog_checkpoint_t *checkpoint);
 static int azora_verify_walk(azora_verify_log_t *log);
 static int azora_verify_bundle(azora_verify_log_t *log, uint8_t *bytes);
@@ -39,7 +39,7 @@ static ssize_t azora_verify_tile(azora_verify_log_t *log, int level,
 
 
 int
-azora_verify_log(const azora_tlog_key_t *key, const char *dir,
+azora_verify_log(const azora_verify_keys_t *keys, const char *dir,
     const char *remembered)
 {
     int                  status;
@@ -61,10 +61,10 @@ azora_verify_log(const azora_tlog_key_t *key, const char *dir,
     log->dir = dir;
     log->has_remembered = (remembered != NULL);
 
-    status = azora_verify_note(key, path, &log->checkpoint);
+    status = azora_verify_note(keys, path, &log->checkpoint);
 
     if (status == 0 && remembered != NULL) {
-        status = azora_verify_note(key, remembered, &log->remembered);
+        status = azora_verify_note(keys, remembered, &log->remembered);
     }
 
     if (status == 0 && log->remembered.size > log->checkpoint.size) {
@@ -94,7 +94,7 @@ azora_verify_log(const azora_tlog_key_t *key, const char *dir,
 
 
 static int
-azora_verify_note(const azora_tlog_key_t *key, const char *path,
+azora_verify_note(const azora_verify_keys_t *keys, const char *path,
     azora_tlog_checkpoint_t *checkpoint)
 {
     int          rc;
@@ -108,7 +108,7 @@ azora_verify_note(const azora_tlog_key_t *key, const char *path,
                                 strerror(errno));
     }
 
-    rc = azora_tlog_note_open(key, text, len, checkpoint, &reason);
+    rc = azora_verify_open(keys, text, len, checkpoint, &reason);
     free(text);
 
     return rc == 0 ? 0

@@ -29,13 +29,13 @@ typedef struct {
 
 static int azora_verify_receipt_parse(json_t *root,
     azora_verify_receipt_t *receipt);
-static int azora_verify_receipt_check(const azora_tlog_key_t *key,
+static int azora_verify_receipt_check(const azora_verify_keys_t *keys,
     const azora_verify_receipt_t *receipt);
 static int azora_verify_opens(const azora_verify_receipt_t *receipt);
 
 
 int
-azora_verify_receipt(const azora_tlog_key_t *key, const char *path)
+azora_verify_receipt(const azora_verify_keys_t *keys, const char *path)
 {
     int                      status;
     char                    *text;
@@ -63,7 +63,7 @@ azora_verify_receipt(const azora_tlog_key_t *key, const char *path)
                                   "receipt: it needs index, entry, salt, "
                                   "payload, checkpoint and proof", path);
     } else {
-        status = azora_verify_receipt_check(key, &receipt);
+        status = azora_verify_receipt_check(keys, &receipt);
     }
 
     json_decref(root);
@@ -124,15 +124,15 @@ azora_verify_receipt_parse(json_t *root, azora_verify_receipt_t *receipt)
 
 
 static int
-azora_verify_receipt_check(const azora_tlog_key_t *key,
+azora_verify_receipt_check(const azora_verify_keys_t *keys,
     const azora_verify_receipt_t *receipt)
 {
     const char               *reason;
     azora_tlog_hash_t         leaf;
     azora_tlog_checkpoint_t   checkpoint;
 
-    if (azora_tlog_note_open(key, receipt->note, receipt->note_len,
-                             &checkpoint, &reason)
+    if (azora_verify_open(keys, receipt->note, receipt->note_len, &checkpoint,
+                          &reason)
         != 0)
     {
         return azora_verify_say(AZORA_VERIFY_BROKEN,
