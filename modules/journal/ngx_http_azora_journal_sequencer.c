@@ -224,7 +224,10 @@ ngx_http_azora_journal_state_done(ngx_azora_op_t *op, void *data)
 
     s->goal = ngx_atoof(size.data, size.len);
     s->note_len = ngx_min(note.len, sizeof(s->note));
-    ngx_memcpy(s->note, note.data, s->note_len);
+
+    if (s->note_len) {
+        ngx_memcpy(s->note, note.data, s->note_len);
+    }
 
     ngx_http_azora_journal_gauge(&s->pending,
                                  ngx_atoi(pending.data, pending.len));
