@@ -111,7 +111,8 @@ sub refused {
     $prepare->() if $prepare;
 
     my $text = slurp("$azora->{dir}/nginx.conf");
-    $text =~ s{"\Q$keys\E}{"$case}g;
+    # the keys of tokens only: the public log keeps its own
+    $text =~ s{(azora_auth_\w+\s+)"\Q$keys\E}{$1"$case}g;
     $text =~ s/$change{cut}// if $change{cut};
     $text =~ s/^(\s*azora_auth_issuer)/$change{line}\n$1/m if $change{line};
     $text =~ s/^error_log.*$/error_log stderr notice;/m;

@@ -35,7 +35,7 @@ my $tree = "$dir/tree";
 chmod 0755, $dir;
 make_path($tree);
 run_or_die('sh', '-c', 'cd "$1" && tar -cf - config Makefile conf modules '
-           . 'ngx_azora_core scripts sql t | tar -xf - -C "$2"', 'sh',
+           . 'ngx_azora_core scripts sql t tools | tar -xf - -C "$2"', 'sh',
            $Azora::Test::ROOT, $tree);
 
 my $test;
