@@ -13,7 +13,7 @@ use MIME::Base64 qw(encode_base64url);
 use Digest::SHA qw(hmac_sha256);
 
 my $azora = Azora::Test->start(workers => 2, limits => <<'END');
-azora_limit zone=principal key=subject rate=1000000r/s;
+azora_limit zone=user key=subject rate=1000000r/s;
 END
 
 my $base = "http://127.0.0.1:$azora->{port}";
