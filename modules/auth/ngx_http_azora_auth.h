@@ -225,6 +225,10 @@ ngx_int_t ngx_http_azora_auth_base64url(const u_char *src, size_t len,
 ngx_int_t ngx_http_azora_auth_digest(ngx_http_azora_auth_ring_t *ring,
     const u_char *data, size_t len, u_char *out);
 
+/* _memo.c: SHA-256 of a token, remembered for those that come again */
+ngx_int_t ngx_http_azora_auth_token_hash(ngx_http_azora_auth_ring_t *ring,
+    const ngx_str_t *token, u_char *hash);
+
 /*
  * ngx_http_azora_auth_sign.c: an access token in memory of r->pool for the
  * JSON object that identity.login answered.  NGX_ERROR is logged.

@@ -128,8 +128,7 @@ ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     if (generation != 0) {
 
-        if (ngx_http_azora_auth_digest(&conf->ring, token->data, token->len,
-                                       hash)
+        if (ngx_http_azora_auth_token_hash(&conf->ring, token, hash)
             != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
