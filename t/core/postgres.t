@@ -193,7 +193,7 @@ subtest 'new functions under load' => sub {
 
     my %count;
     $count{ $_->[1] }++ for $stop->();
-    cmp_ok($count{200}, '>', 20, "$count{200} requests meanwhile");
+    cmp_ok($count{200}, '>=', 10, "$count{200} requests meanwhile");
     is_deeply([keys %count], [200], 'no client noticed');
 };
 
