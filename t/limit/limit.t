@@ -177,14 +177,17 @@ subtest 'a reload and a dead worker forget nothing' => sub {
     $azora->get('/hour', from($client)) for 1 .. 10;
     $azora->reload;
     $r = $azora->get('/hour', from($client));
-    is $r->{headers}{ratelimit}, '"hour";r=89;t=396', 'ten and one are counted';
+    # 36 s each, less what came back meanwhile
+    like $r->{headers}{ratelimit}, qr/"hour";r=89;t=39\d/,
+        'ten and one are counted';
 
     # the workers before the reload have to be gone
     ok poll_until(20, sub { 2 == (() = $azora->worker_pids) }), 'two workers';
     $azora->kill_worker;
     $azora->wait_ready;
     $r = $azora->get('/hour', from($client));
-    is $r->{headers}{ratelimit}, '"hour";r=88;t=432', 'and so is the twelfth';
+    like $r->{headers}{ratelimit}, qr/"hour";r=88;t=4[23]\d/,
+        'and so is the twelfth';
 };
 
 
