@@ -10,16 +10,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size    bigint := azora.page_size("limit");
-    before  text := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    before  uuid := azora.cursor_uuid(cursor);
     items   json[];
     keys    text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        before := azora.cursor_decode(cursor);
-
-        IF before IS NULL OR NOT azora.is_uuid(before) THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF before IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     SELECT array_agg(p.document ORDER BY p.id DESC),
@@ -33,7 +29,7 @@ BEGIN
                      'index', e.seq) AS document
           FROM journal.payload AS o
                JOIN journal.entry AS e ON e.id = o.entry
-          WHERE o.subject = caller.subject AND o.entry < before::uuid
+          WHERE o.subject = caller.subject AND o.entry < before
           ORDER BY o.entry DESC
           LIMIT size + 1) AS p;
 

@@ -10,16 +10,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size    bigint := azora.page_size("limit");
-    before  text := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    before  uuid := azora.cursor_uuid(cursor);
     items   json[];
     keys    text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        before := azora.cursor_decode(cursor);
-
-        IF before IS NULL OR NOT azora.is_uuid(before) THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF before IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     -- Each half walks its own index; a party is never both.
@@ -28,11 +24,11 @@ BEGIN
     INTO items, keys
     FROM (SELECT u.id, market.contract_document(u.id) AS document
           FROM ((SELECT c.id FROM market.contract AS c
-                 WHERE c.employer = caller.subject AND c.id < before::uuid
+                 WHERE c.employer = caller.subject AND c.id < before
                  ORDER BY c.id DESC LIMIT size + 1)
                 UNION ALL
                 (SELECT c.id FROM market.contract AS c
-                 WHERE c.freelancer = caller.subject AND c.id < before::uuid
+                 WHERE c.freelancer = caller.subject AND c.id < before
                  ORDER BY c.id DESC LIMIT size + 1)) AS u
           ORDER BY u.id DESC
           LIMIT size + 1) AS p;

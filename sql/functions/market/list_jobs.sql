@@ -10,16 +10,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size    bigint := azora.page_size("limit");
-    before  text := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    before  uuid := azora.cursor_uuid(cursor);
     items   json[];
     keys    text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        before := azora.cursor_decode(cursor);
-
-        IF before IS NULL OR NOT azora.is_uuid(before) THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF before IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     SELECT array_agg(p.document ORDER BY p.id DESC),
@@ -34,7 +30,7 @@ BEGIN
                      'skills', j.skills,
                      'created_at', azora.rfc3339(j.created_at)) AS document
           FROM market.job AS j
-          WHERE j.state = 'open' AND j.id < before::uuid
+          WHERE j.state = 'open' AND j.id < before
           ORDER BY j.id DESC
           LIMIT size + 1) AS p;
 
