@@ -9,7 +9,6 @@
 
 
 static ngx_int_t ngx_azora_echo_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_azora_echo_register(ngx_conf_t *cf);
 
 
 static const ngx_azora_field_t  ngx_azora_echo_items[] = {
@@ -95,35 +94,7 @@ static const ngx_azora_capability_t  ngx_azora_echo = {
 };
 
 
-static ngx_http_module_t  ngx_azora_echo_module_ctx = {
-    ngx_azora_echo_register,               /* preconfiguration */
-    NULL,                                  /* postconfiguration */
-
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
-
-    NULL,                                  /* create server configuration */
-    NULL,                                  /* merge server configuration */
-
-    NULL,                                  /* create location configuration */
-    NULL                                   /* merge location configuration */
-};
-
-
-ngx_module_t  ngx_azora_echo_module = {
-    NGX_MODULE_V1,
-    &ngx_azora_echo_module_ctx,            /* module context */
-    NULL,                                  /* module directives */
-    NGX_HTTP_MODULE,                       /* module type */
-    NULL,                                  /* init master */
-    NULL,                                  /* init module */
-    NULL,                                  /* init process */
-    NULL,                                  /* init thread */
-    NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
-    NULL,                                  /* exit master */
-    NGX_MODULE_V1_PADDING
-};
+NGX_AZORA_MODULE(ngx_azora_echo_module, ngx_azora_echo);
 
 
 ngx_module_t  *ngx_modules[] = { &ngx_azora_echo_module, NULL };
@@ -133,13 +104,6 @@ char  *ngx_module_names[] = { "ngx_azora_echo_module", NULL };
 char  *ngx_module_order[] = {
     "ngx_http_azora_module", "ngx_azora_echo_module", NULL
 };
-
-
-static ngx_int_t
-ngx_azora_echo_register(ngx_conf_t *cf)
-{
-    return ngx_azora_register(cf, &ngx_azora_echo);
-}
 
 
 /* {"path": "<template>", "values": {"slug": "...", "text": null, ...}} */

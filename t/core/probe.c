@@ -8,7 +8,6 @@
 #include <ngx_azora.h>
 
 
-static ngx_int_t ngx_azora_probe_register(ngx_conf_t *cf);
 
 
 static const ngx_azora_field_t  ngx_azora_probe_number[] = {
@@ -61,35 +60,7 @@ static const ngx_azora_capability_t  ngx_azora_probe = {
 };
 
 
-static ngx_http_module_t  ngx_azora_probe_module_ctx = {
-    ngx_azora_probe_register,              /* preconfiguration */
-    NULL,                                  /* postconfiguration */
-
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
-
-    NULL,                                  /* create server configuration */
-    NULL,                                  /* merge server configuration */
-
-    NULL,                                  /* create location configuration */
-    NULL                                   /* merge location configuration */
-};
-
-
-ngx_module_t  ngx_azora_probe_module = {
-    NGX_MODULE_V1,
-    &ngx_azora_probe_module_ctx,           /* module context */
-    NULL,                                  /* module directives */
-    NGX_HTTP_MODULE,                       /* module type */
-    NULL,                                  /* init master */
-    NULL,                                  /* init module */
-    NULL,                                  /* init process */
-    NULL,                                  /* init thread */
-    NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
-    NULL,                                  /* exit master */
-    NGX_MODULE_V1_PADDING
-};
+NGX_AZORA_MODULE(ngx_azora_probe_module, ngx_azora_probe);
 
 
 ngx_module_t  *ngx_modules[] = { &ngx_azora_probe_module, NULL };
@@ -101,8 +72,3 @@ char  *ngx_module_order[] = {
 };
 
 
-static ngx_int_t
-ngx_azora_probe_register(ngx_conf_t *cf)
-{
-    return ngx_azora_register(cf, &ngx_azora_probe);
-}
