@@ -70,5 +70,3 @@ char  *ngx_module_names[] = { "ngx_azora_probe_module", NULL };
 char  *ngx_module_order[] = {
     "ngx_http_azora_module", "ngx_azora_probe_module", NULL
 };
-
-
