@@ -26,11 +26,11 @@ test:
 	@scripts/test
 
 build:
-	@scripts/packages run
+	@scripts/packages build
 	@scripts/build
 
 lint:
-	@scripts/packages run lint
+	@scripts/packages build lint
 	@scripts/lint
 
 bench:

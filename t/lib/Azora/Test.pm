@@ -227,7 +227,8 @@ sub write_configuration {
     my %values = (
         MODULES => module_lines(), USER => $user, DAEMON => 'on',
         WORKERS => $opts->{workers}, RUN => "$dir/run", DATA => $dir,
-        SOCKETS => "$dir/run", ROOT => $ROOT, LIMITS => $self->write_limits,
+        REDIS => "azora_redis \"unix:$dir/run/redis/redis.sock\";",
+        ROOT => $ROOT, LIMITS => $self->write_limits,
         ISSUER => 'https://azora.test', LOG_LEVEL => 'info',
         LISTEN => "$self->{address}:$self->{port}",
         MAIN_EXTRA => $env . ($opts->{main} || ''),
