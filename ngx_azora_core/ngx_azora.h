@@ -98,6 +98,9 @@ typedef enum {
 #define NGX_AZORA_IN_PATH           0x0002
 #define NGX_AZORA_IN_QUERY          0x0004
 #define NGX_AZORA_NULLABLE          0x0008   /* replies only */
+#define NGX_AZORA_MADE              0x0010   /* never a client's: the row's
+                                                prepare gives it with
+                                                ngx_azora_set_value() */
 
 struct ngx_azora_field_s {
     const char                *name;

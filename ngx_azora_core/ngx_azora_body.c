@@ -109,7 +109,7 @@ ngx_azora_body_wanted(const ngx_azora_row_t *row)
     field = row->fields;
 
     for ( /* void */ ; field != NULL && field->name != NULL; field++) {
-        if (!(field->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY))) {
+        if (ngx_azora_in_body(field)) {
             return 1;
         }
     }

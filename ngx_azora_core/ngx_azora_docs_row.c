@@ -159,6 +159,11 @@ ngx_azora_docs_fields(ngx_azora_docs_t *docs, const ngx_azora_field_t *fields,
     ngx_azora_docs_raw(docs, "</caption>");
 
     for (f = fields; f->name; f++) {
+
+        if (f->flags & NGX_AZORA_MADE) {
+            continue;
+        }
+
         ngx_azora_docs_field(docs, f, NULL, reply);
 
         if (f->kind == NGX_AZORA_LIST) {

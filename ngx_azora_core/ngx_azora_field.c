@@ -175,7 +175,7 @@ ngx_azora_field_body(ngx_azora_validation_t *v)
 
         field = &v->ctx->endpoint->row->fields[i];
 
-        if (field->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY)) {
+        if (!ngx_azora_in_body(field)) {
             continue;
         }
 
@@ -223,7 +223,7 @@ ngx_azora_field_unknown(ngx_azora_validation_t *v,
 
         for (field = fields; field->name != NULL; field++) {
 
-            if (!(field->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY))
+            if (ngx_azora_in_body(field)
                 && ngx_strcmp(field->name, name) == 0)
             {
                 break;

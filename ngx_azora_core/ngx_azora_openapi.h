@@ -33,10 +33,6 @@ json_t *ngx_azora_api_schema(const ngx_azora_field_t *field,
 json_t *ngx_azora_api_object(const ngx_azora_field_t *fields,
     ngx_uint_t reply);
 
-/* whether a field is sent in the body */
-#define ngx_azora_api_in_body(field)                                          \
-    (((field)->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY)) == 0)
-
 ngx_uint_t ngx_azora_api_has_body(const ngx_azora_row_t *row);
 
 /* operationId, unique in the document; NULL: out of memory */

@@ -45,7 +45,7 @@ ngx_azora_api_has_body(const ngx_azora_row_t *row)
     const ngx_azora_field_t  *f;
 
     for (f = row->fields; f && f->name; f++) {
-        if (ngx_azora_api_in_body(f)) {
+        if (ngx_azora_in_body(f)) {
             return 1;
         }
     }
@@ -178,7 +178,7 @@ ngx_azora_api_parameters(const ngx_azora_row_t *row)
     failed = 0;
 
     for (f = row->fields; f && f->name; f++) {
-        if (!ngx_azora_api_in_body(f)) {
+        if (f->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY)) {
             failed |= json_array_append_new(parameters,
                                             ngx_azora_api_parameter(f));
         }

@@ -228,7 +228,7 @@ ngx_azora_api_object(const ngx_azora_field_t *fields, ngx_uint_t reply)
 
     for (f = fields; f && f->name; f++) {
 
-        if (!reply && !ngx_azora_api_in_body(f)) {
+        if (!reply && !ngx_azora_in_body(f)) {
             continue;
         }
 

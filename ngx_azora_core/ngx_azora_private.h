@@ -14,6 +14,11 @@
 
 #define NGX_AZORA_VERSION           "0.1.0"
 
+/* whether a client sends the field in the body */
+#define ngx_azora_in_body(field)                                              \
+    (((field)->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY|NGX_AZORA_MADE)) \
+     == 0)
+
 #define NGX_AZORA_FIELDS_MAX        24
 #define NGX_AZORA_PATH_PARAMS_MAX   4
 #define NGX_AZORA_ENDPOINTS_MAX     256

@@ -235,6 +235,12 @@ ngx_azora_route_check_place(const ngx_azora_endpoint_t *endpoint,
         return "is nested too deep";
     }
 
+    if (field->flags & NGX_AZORA_MADE) {
+        return (depth || field->flags != NGX_AZORA_MADE
+                || endpoint->row->prepare == NULL)
+               ? "is made here: only the row's prepare can give it" : NULL;
+    }
+
     if (place == 0) {
 
         if (endpoint->row->method == NGX_HTTP_GET

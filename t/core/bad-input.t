@@ -46,6 +46,22 @@ sub errors_of {
 }
 
 
+subtest 'what a row makes itself' => sub {
+    for my $method ('POST', 'DELETE') {
+        my $r = $azora->request($method, '/echo/made');
+        is $r->{status}, 200, "$method without a body";
+        is_deeply $r->{json}{values}, { made => 'here' }, 'has its value';
+        is_problem $azora->request($method, '/echo/made',
+            body => '{"made":"there"}', headers => [$JSON]), 400,
+            'unexpected-body', 'which no client gives';
+        is_problem $azora->request($method, '/echo/made?made=there'), 422,
+            'validation-failed', 'nor in the query';
+    }
+
+    ok $azora->get('/openapi.json')->{body} !~ /"made"/, 'nor reads about';
+};
+
+
 subtest 'what is right is taken' => sub {
     my $r = $azora->post('/echo/all/a?limit=5&cursor=abc%2B', json => {
         text => "\x{e9}\x{1f600}\n", secret => 'pass phrase', to => '@ada',

@@ -9,6 +9,8 @@
 
 
 static ngx_int_t ngx_azora_echo_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_azora_echo_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
 
 
 static const ngx_azora_field_t  ngx_azora_echo_items[] = {
@@ -46,6 +48,11 @@ static const ngx_azora_field_t  ngx_azora_echo_one[] = {
     NGX_AZORA_END
 };
 
+static const ngx_azora_field_t  ngx_azora_echo_made[] = {
+    { "made", NGX_AZORA_TEXT, NGX_AZORA_MADE, 0, 0, NULL, NULL, NULL },
+    NGX_AZORA_END
+};
+
 static const ngx_azora_field_t  ngx_azora_echo_slug[] = {
     { "slug", NGX_AZORA_SLUG, NGX_AZORA_IN_PATH, 0, 0, NULL, NULL,
       "In the path." },
@@ -72,6 +79,14 @@ static const ngx_azora_row_t  ngx_azora_echo_rows[] = {
     NGX_AZORA_ECHO(POST, "/echo/one", NGX_AZORA_PUBLIC, NULL,
                    ngx_azora_echo_one, NULL),
     NGX_AZORA_ECHO(POST, "/echo/none", NGX_AZORA_PUBLIC, NULL, NULL, NULL),
+    { .method = NGX_HTTP_POST, .path = "/echo/made",
+      .flags = NGX_AZORA_PUBLIC, .fields = ngx_azora_echo_made,
+      .summary = "Echoes", .prepare = ngx_azora_echo_prepare,
+      .handler = ngx_azora_echo_handler },
+    { .method = NGX_HTTP_DELETE, .path = "/echo/made",
+      .flags = NGX_AZORA_PUBLIC, .fields = ngx_azora_echo_made,
+      .summary = "Echoes", .prepare = ngx_azora_echo_prepare,
+      .handler = ngx_azora_echo_handler },
     NGX_AZORA_ECHO(GET, "/echo/none", NGX_AZORA_PUBLIC, NULL, NULL, NULL),
     NGX_AZORA_ECHO(DELETE, "/echo/none", NGX_AZORA_PUBLIC, NULL, NULL, NULL),
     NGX_AZORA_ECHO(GET, "/echo/by/{slug}", NGX_AZORA_PUBLIC, NULL,
@@ -104,6 +119,15 @@ char  *ngx_module_names[] = { "ngx_azora_echo_module", NULL };
 char  *ngx_module_order[] = {
     "ngx_http_azora_module", "ngx_azora_echo_module", NULL
 };
+
+
+static ngx_int_t
+ngx_azora_echo_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
+{
+    ngx_str_t  made = ngx_string("here");
+
+    return ngx_azora_set_value(ctx, "made", &made);
+}
 
 
 /* {"path": "<template>", "values": {"slug": "...", "text": null, ...}} */

@@ -151,6 +151,7 @@ FIELDS(f_both, FIELD("a", NGX_AZORA_TEXT,
                      NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY, 0, 0));
 FIELDS(f_object, FIELD("a", NGX_AZORA_OBJECT, NGX_AZORA_IN_QUERY, 0, 0));
 FIELDS(f_secret, FIELD("a", NGX_AZORA_SECRET, NGX_AZORA_IN_QUERY, 0, 0));
+FIELDS(f_made, FIELD("a", NGX_AZORA_TEXT, NGX_AZORA_MADE, 0, 0));
 FIELDS(f_other, FIELD("b", NGX_AZORA_SLUG, NGX_AZORA_IN_PATH, 0, 0));
 FIELDS(f_more, FIELD("a", NGX_AZORA_SLUG, NGX_AZORA_IN_PATH, 0, 0),
        FIELD("b", NGX_AZORA_SLUG, NGX_AZORA_IN_PATH, 0, 0));
@@ -220,6 +221,7 @@ static const ngx_azora_wrong_t  wrongs[] = {
     BAD(POST(f_both), "path and in the query"),
     BAD(POST(f_object), "only a body"),
     BAD(POST(f_secret), "secret"),
+    BAD(POST(f_made), "only the row's prepare"),
     BAD(POST(f_items), "two fields \"a\""),
     BAD(POST(f_cycle), "nested too deep"),
     BAD(POST(f_25), "more than 24 fields"),
