@@ -453,6 +453,23 @@ ngx_str_t ngx_azora_array_literal(ngx_pool_t *pool, const ngx_str_t *items,
     ngx_uint_t n);
 
 
+/*
+ * Who calls, signed for a service behind: a JWS (RFC 7515) that lives for a
+ * minute and is no access token.  One module can sign (auth); others ask the
+ * core.  Configuration time.
+ */
+typedef ngx_int_t (*ngx_azora_signer_pt)(ngx_http_request_t *r,
+    const ngx_str_t *audience, ngx_str_t *token);
+void ngx_azora_signer(ngx_conf_t *cf, ngx_azora_signer_pt signer);
+
+/*
+ * token is in memory that outlives the request.  NGX_DECLINED: nobody can
+ * sign; NGX_ERROR is logged.
+ */
+ngx_int_t ngx_azora_sign_identity(ngx_http_request_t *r,
+    const ngx_str_t *audience, ngx_str_t *token);
+
+
 /* Generations: named counters that PostgreSQL owns and every worker sees. */
 
 /* configuration time: the index of a generation (registered once by name) */

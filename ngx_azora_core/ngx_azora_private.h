@@ -165,6 +165,7 @@ typedef struct {
     ngx_str_t                     docs_etag;
     ngx_str_t                     docs_policy;  /* Content-Security-Policy */
     struct ngx_azora_names_s     *names;        /* of this cycle, in shm */
+    ngx_azora_signer_pt           signer;       /* or NULL */
 } ngx_azora_main_conf_t;
 
 typedef struct {

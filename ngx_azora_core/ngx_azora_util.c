@@ -282,3 +282,25 @@ ngx_azora_utf8_length(const u_char *s, const u_char *last)
 
     return n;
 }
+
+
+void
+ngx_azora_signer(ngx_conf_t *cf, ngx_azora_signer_pt signer)
+{
+    ngx_azora_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_azora_module);
+    amcf->signer = signer;
+}
+
+
+ngx_int_t
+ngx_azora_sign_identity(ngx_http_request_t *r, const ngx_str_t *audience,
+    ngx_str_t *token)
+{
+    ngx_azora_main_conf_t  *amcf;
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_azora_module);
+
+    return amcf->signer ? amcf->signer(r, audience, token) : NGX_DECLINED;
+}

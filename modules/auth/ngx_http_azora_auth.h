@@ -238,6 +238,18 @@ ngx_int_t ngx_http_azora_auth_sign(ngx_http_request_t *r,
     ngx_str_t *token);
 
 
+/*
+ * The same for other claims (a JSON object) and another typ, in memory of
+ * pool.  NGX_ERROR: out of memory or of luck.
+ */
+ngx_int_t ngx_http_azora_auth_sign_compact(ngx_pool_t *pool,
+    ngx_http_azora_auth_ring_t *ring, const char *typ, const char *claims,
+    ngx_str_t *token);
+/* ngx_http_azora_auth_identity.c: the core's signer */
+ngx_int_t ngx_http_azora_auth_sign_identity(ngx_http_request_t *r,
+    const ngx_str_t *audience, ngx_str_t *token);
+
+
 /* ngx_http_azora_auth_cache.c */
 ngx_int_t ngx_http_azora_auth_cache_add(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);

@@ -229,6 +229,8 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    ngx_azora_signer(cf, ngx_http_azora_auth_sign_identity);
+
     return ngx_azora_register(cf, &ngx_http_azora_auth);
 }
 

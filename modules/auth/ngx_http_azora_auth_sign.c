@@ -16,8 +16,6 @@
 #define NGX_HTTP_AZORA_AUTH_DER_MAX    80    /* 72 for P-256 */
 
 
-static ngx_int_t ngx_http_azora_auth_sign_compact(ngx_pool_t *pool,
-    ngx_http_azora_auth_ring_t *ring, const char *claims, ngx_str_t *token);
 static ngx_int_t ngx_http_azora_auth_sign_input(
     ngx_http_azora_auth_ring_t *ring, const ngx_str_t *input, u_char *raw);
 static ngx_int_t ngx_http_azora_auth_sign_claims(jwt_t *jwt,
@@ -58,8 +56,8 @@ ngx_http_azora_auth_sign(ngx_http_request_t *r,
     }
 
     if (claims != NULL) {
-        rc = ngx_http_azora_auth_sign_compact(r->pool, &conf->ring, claims,
-                                              token);
+        rc = ngx_http_azora_auth_sign_compact(r->pool, &conf->ring, "at+jwt",
+                                              claims, token);
     }
 
 done:
@@ -79,9 +77,10 @@ done:
 
 /* RFC 7515 3.1 */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_azora_auth_sign_compact(ngx_pool_t *pool,
-    ngx_http_azora_auth_ring_t *ring, const char *claims, ngx_str_t *token)
+    ngx_http_azora_auth_ring_t *ring, const char *typ, const char *claims,
+    ngx_str_t *token)
 {
     u_char      raw[64];
     u_char      header[64 + NGX_HTTP_AZORA_AUTH_KID_LEN];
@@ -90,7 +89,7 @@ ngx_http_azora_auth_sign_compact(ngx_pool_t *pool,
 
     part[0].data = header;
     part[0].len = ngx_sprintf(header, "{\"alg\":\"ES256\",\"kid\":\"%V\","
-                              "\"typ\":\"at+jwt\"}", &ring->active->kid)
+                              "\"typ\":\"%s\"}", &ring->active->kid, typ)
                   - header;
 
     part[1].data = (u_char *) claims;

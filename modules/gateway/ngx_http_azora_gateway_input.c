@@ -1,0 +1,322 @@
+
+/*
+ * What a request may say and what a service behind is told.
+ *
+ * X-Azora-* headers are ours: a client's own are taken away before anything
+ * reads them, wherever the request goes.  A location with azora_identity then
+ * gets true ones, and not the client's token, with which the service behind
+ * could act as its user everywhere.
+ */
+
+
+#include "ngx_http_azora_gateway.h"
+
+
+static ngx_uint_t ngx_http_azora_gateway_ours(const ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_azora_gateway_secret(const ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_azora_gateway_traced(const ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_azora_gateway_named(const ngx_table_elt_t *h,
+    const char *name, size_t len);
+static ngx_int_t ngx_http_azora_gateway_host_sni(ngx_http_request_t *r);
+static ngx_int_t ngx_http_azora_gateway_trace(ngx_http_request_t *r);
+static ngx_int_t ngx_http_azora_gateway_identity(ngx_http_request_t *r,
+    ngx_http_azora_gateway_loc_conf_t *glcf);
+static ngx_int_t ngx_http_azora_gateway_identity_headers(
+    ngx_http_request_t *r, const ngx_azora_principal_t *who);
+
+
+typedef struct {
+    const char  *name;
+    size_t       offset;
+} ngx_http_azora_gateway_header_t;
+
+
+static const ngx_http_azora_gateway_header_t
+    ngx_http_azora_gateway_headers[] = {
+    { "x-azora-subject", offsetof(ngx_azora_principal_t, subject) },
+    { "x-azora-session", offsetof(ngx_azora_principal_t, session) },
+    { "x-azora-roles", offsetof(ngx_azora_principal_t, roles) },
+    { "x-azora-scope", offsetof(ngx_azora_principal_t, scope) },
+    { "x-azora-tier", offsetof(ngx_azora_principal_t, tier) },
+    { NULL, 0 }
+};
+
+
+ngx_int_t
+ngx_http_azora_gateway_post_read(ngx_http_request_t *r)
+{
+    ngx_http_azora_gateway_loc_conf_t  *glcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_gateway_module);
+
+    return glcf->host_sni ? ngx_http_azora_gateway_host_sni(r)
+                          : NGX_DECLINED;
+}
+
+
+/*
+ * "X_Azora_Subject" counts as well: what speaks CGI behind cannot tell the
+ * underscore from the dash.
+ */
+
+static ngx_uint_t
+ngx_http_azora_gateway_ours(const ngx_table_elt_t *h)
+{
+    u_char  *p;
+
+    p = h->key.data;
+
+    return h->key.len >= sizeof("x-azora-") - 1
+           && (p[0] | 0x20) == 'x'
+           && (p[1] == '-' || p[1] == '_')
+           && ngx_strncasecmp(p + 2, (u_char *) "azora", 5) == 0
+           && (p[7] == '-' || p[7] == '_');
+}
+
+
+static ngx_uint_t
+ngx_http_azora_gateway_named(const ngx_table_elt_t *h, const char *name,
+    size_t len)
+{
+    return h->key.len == len
+           && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0;
+}
+
+
+/* a token, or a service account's key */
+
+static ngx_uint_t
+ngx_http_azora_gateway_secret(const ngx_table_elt_t *h)
+{
+    return ngx_http_azora_gateway_named(h, "authorization", 13)
+           || (ngx_http_azora_gateway_named(h, "x-api-key", 9)
+               && ngx_strncmp(h->value.data, "azk_", 4) == 0);
+}
+
+
+static ngx_uint_t
+ngx_http_azora_gateway_traced(const ngx_table_elt_t *h)
+{
+    return ngx_http_azora_gateway_named(h, "traceparent", 11)
+           || ngx_http_azora_gateway_named(h, "tracestate", 10)
+           || ngx_http_azora_gateway_named(h, "x-request-id", 12);
+}
+
+
+/*
+ * RFC 9110, 7.4: a request for another host than the TLS session was made for
+ * is refused, or one site's client certificate or route would open another.
+ */
+
+static ngx_int_t
+ngx_http_azora_gateway_host_sni(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL && defined SSL_CTRL_SET_TLSEXT_HOSTNAME)
+
+    size_t       len;
+    ngx_str_t   *host;
+    const char  *sni;
+
+    if (r->connection->ssl == NULL) {
+        return NGX_DECLINED;
+    }
+
+    sni = SSL_get_servername(r->connection->ssl->connection,
+                             TLSEXT_NAMETYPE_host_name);
+    if (sni == NULL) {
+        /* by address, or from before 2003 */
+        return NGX_DECLINED;
+    }
+
+    host = &r->headers_in.server;
+    len = ngx_strlen(sni);
+
+    if (len && sni[len - 1] == '.') {
+        len--;
+    }
+
+    if (host->len == len
+        && ngx_strncasecmp(host->data, (u_char *) sni, len) == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_azora_problem(r, NGX_HTTP_MISDIRECTED_REQUEST,
+                             "misdirected-request",
+                             "The Host of the request is not the name that "
+                             "the TLS connection was made for.");
+
+#else
+
+    return NGX_DECLINED;
+
+#endif
+}
+
+
+ngx_int_t
+ngx_http_azora_gateway_forward(ngx_http_request_t *r)
+{
+    ngx_uint_t                          identity;
+    ngx_http_azora_gateway_loc_conf_t  *glcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_gateway_module);
+
+    identity = (glcf->identity != NGX_HTTP_AZORA_GATEWAY_OFF);
+
+    if ((glcf->forward == 1
+         || (glcf->forward == NGX_HTTP_AZORA_GATEWAY_AUTO && identity))
+        && ngx_http_azora_gateway_trace(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (identity
+        && ngx_http_azora_gateway_identity(r, glcf) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* W3C Trace Context, 3.2: our span becomes the parent of the service's. */
+
+static ngx_int_t
+ngx_http_azora_gateway_trace(ngx_http_request_t *r)
+{
+    ngx_str_t                            value;
+    ngx_uint_t                           i;
+    ngx_http_variable_value_t           *vv;
+    ngx_http_azora_gateway_main_conf_t  *gmcf;
+
+    static const char *const  names[] = {
+        "traceparent", "tracestate", "x-request-id"
+    };
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_azora_gateway_module);
+
+    /* the values are read before the client's own headers go */
+
+    for (i = 0; i < 3; i++) {
+        (void) ngx_http_get_indexed_variable(r, i == 0 ? gmcf->traceparent
+                                                : i == 1 ? gmcf->tracestate
+                                                : gmcf->request_id);
+    }
+
+    if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_traced)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < 3; i++) {
+        vv = ngx_http_get_indexed_variable(r, i == 0 ? gmcf->traceparent
+                                              : i == 1 ? gmcf->tracestate
+                                              : gmcf->request_id);
+
+        if (vv == NULL || vv->not_found || vv->len == 0) {
+            continue;
+        }
+
+        value.data = vv->data;
+        value.len = vv->len;
+
+        if (ngx_http_azora_gateway_push(r, names[i], &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_gateway_identity(ngx_http_request_t *r,
+    ngx_http_azora_gateway_loc_conf_t *glcf)
+{
+    ngx_int_t         rc;
+    ngx_str_t         token;
+    ngx_azora_ctx_t  *ctx;
+
+    ctx = ngx_azora_get_ctx(r);
+
+    /* an earlier location of this request may have put some in */
+
+    if (ctx == NULL
+        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours)
+           != NGX_OK
+        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_secret)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->principal.subject.len == 0) {
+        return NGX_OK;
+    }
+
+    if (glcf->identity == NGX_HTTP_AZORA_GATEWAY_HEADERS) {
+        return ngx_http_azora_gateway_identity_headers(r, &ctx->principal);
+    }
+
+    rc = ngx_azora_sign_identity(r, &glcf->audience, &token);
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "azora_identity jwt: there is no key to sign with");
+    }
+
+    return (rc == NGX_OK)
+           ? ngx_http_azora_gateway_push(r, "x-azora-identity", &token)
+           : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_azora_gateway_identity_headers(ngx_http_request_t *r,
+    const ngx_azora_principal_t *who)
+{
+    size_t                                  i;
+    const ngx_str_t                        *value;
+    const ngx_http_azora_gateway_header_t  *header;
+
+    for (header = ngx_http_azora_gateway_headers; header->name; header++) {
+        value = (const ngx_str_t *) ((const char *) who + header->offset);
+
+        if (value->len == 0) {
+            continue;
+        }
+
+        for (i = 0; i < value->len; i++) {
+            if (value->data[i] < 0x20 || value->data[i] >= 0x7f) {
+                /* another issuer's token must not write headers */
+                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                              "azora_identity: a claim holds control "
+                              "characters");
+                return NGX_ERROR;
+            }
+        }
+
+        if (ngx_http_azora_gateway_push(r, header->name, value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

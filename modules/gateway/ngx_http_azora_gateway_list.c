@@ -1,0 +1,152 @@
+
+/*
+ * Takes headers out of a request and puts others in, so that every way to an
+ * upstream (proxy, fastcgi, grpc, ...) passes on what is meant to pass.
+ *
+ * NGINX keeps pointers into the list, so its elements never move: a part that
+ * loses one is split into the runs around it.
+ */
+
+
+#include "ngx_http_azora_gateway.h"
+
+
+static ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
+    ngx_http_azora_gateway_drop_pt drop);
+static ngx_int_t ngx_http_azora_gateway_runs(ngx_http_request_t *r,
+    ngx_list_part_t *part, ngx_http_azora_gateway_drop_pt drop,
+    ngx_list_part_t **first, ngx_list_part_t **last);
+
+
+ngx_int_t
+ngx_http_azora_gateway_drop(ngx_http_request_t *r,
+    ngx_http_azora_gateway_drop_pt drop)
+{
+    ngx_list_t       *list;
+    ngx_list_part_t  *part, *first, *last;
+
+    if (!ngx_http_azora_gateway_any(r, drop)) {
+        return NGX_OK;
+    }
+
+    list = &r->headers_in.headers;
+    first = NULL;
+    last = NULL;
+
+    for (part = &list->part; part; part = part->next) {
+        if (ngx_http_azora_gateway_runs(r, part, drop, &first, &last)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (first == NULL) {
+        list->part.nelts = 0;
+        list->part.next = NULL;
+        list->last = &list->part;
+        return NGX_OK;
+    }
+
+    list->part = *first;
+    list->last = (last == first) ? &list->part : last;
+
+    /* the last part is full: a push makes another, with as much room */
+    list->nalloc = list->last->nelts;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_gateway_any(ngx_http_request_t *r,
+    ngx_http_azora_gateway_drop_pt drop)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (drop(&h[i])) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* Appends a part for each run of elements that stay. */
+
+static ngx_int_t
+ngx_http_azora_gateway_runs(ngx_http_request_t *r, ngx_list_part_t *part,
+    ngx_http_azora_gateway_drop_pt drop, ngx_list_part_t **first,
+    ngx_list_part_t **last)
+{
+    ngx_uint_t        i, start;
+    ngx_list_part_t  *run;
+    ngx_table_elt_t  *h;
+
+    h = part->elts;
+
+    for (i = 0; i < part->nelts; /* void */ ) {
+
+        if (drop(&h[i])) {
+            i++;
+            continue;
+        }
+
+        start = i;
+
+        while (i < part->nelts && !drop(&h[i])) {
+            i++;
+        }
+
+        run = ngx_palloc(r->pool, sizeof(ngx_list_part_t));
+        if (run == NULL) {
+            return NGX_ERROR;
+        }
+
+        run->elts = &h[start];
+        run->nelts = i - start;
+        run->next = NULL;
+
+        if (*last == NULL) {
+            *first = run;
+
+        } else {
+            (*last)->next = run;
+        }
+
+        *last = run;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_azora_gateway_push(ngx_http_request_t *r, const char *name,
+    const ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->lowcase_key = (u_char *) name;
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    h->value = *value;
+
+    return NGX_OK;
+}

@@ -1,0 +1,193 @@
+
+/*
+ * Headers of every answer: what keeps browsers from harm, and CORS.
+ *
+ * A header that is there already, from a service behind or from add_header,
+ * is left as it is.
+ */
+
+
+#include "ngx_http_azora_gateway.h"
+
+
+static ngx_int_t ngx_http_azora_gateway_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_azora_gateway_security(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_azora_gateway_has(ngx_http_request_t *r,
+    const ngx_str_t *name);
+static ngx_uint_t ngx_http_azora_gateway_is_json(ngx_http_request_t *r);
+
+
+typedef struct {
+    ngx_str_t   name;
+    ngx_str_t   value;
+    ngx_uint_t  only;
+} ngx_http_azora_gateway_security_t;
+
+
+#define NGX_HTTP_AZORA_GATEWAY_TLS   1
+#define NGX_HTTP_AZORA_GATEWAY_JSON  2
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+static ngx_http_azora_gateway_security_t
+    ngx_http_azora_gateway_security_headers[] = {
+    { ngx_string("X-Content-Type-Options"), ngx_string("nosniff"), 0 },
+    { ngx_string("X-Frame-Options"), ngx_string("DENY"), 0 },
+    { ngx_string("Referrer-Policy"), ngx_string("no-referrer"), 0 },
+    { ngx_string("Cross-Origin-Resource-Policy"), ngx_string("same-origin"),
+      0 },
+    { ngx_string("Cross-Origin-Opener-Policy"), ngx_string("same-origin"),
+      0 },
+    { ngx_string("X-Permitted-Cross-Domain-Policies"), ngx_string("none"),
+      0 },
+    { ngx_string("Content-Security-Policy"),
+      ngx_string("default-src 'none'; frame-ancestors 'none'"),
+      NGX_HTTP_AZORA_GATEWAY_JSON },
+    { ngx_string("Strict-Transport-Security"),
+      ngx_string("max-age=31536000; includeSubDomains"),
+      NGX_HTTP_AZORA_GATEWAY_TLS },
+    { ngx_null_string, ngx_null_string, 0 }
+};
+
+
+ngx_int_t
+ngx_http_azora_gateway_output_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_azora_gateway_header_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_gateway_header_filter(ngx_http_request_t *r)
+{
+    ngx_azora_ctx_t                    *ctx;
+    ngx_http_azora_gateway_loc_conf_t  *glcf;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_gateway_module);
+
+    if (glcf->security == NGX_HTTP_AZORA_GATEWAY_ROWS) {
+        ctx = ngx_azora_get_ctx(r);
+
+        if (ctx != NULL && ctx->endpoint != NULL
+            && ngx_http_azora_gateway_security(r) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+    } else if (glcf->security != NGX_HTTP_AZORA_GATEWAY_OFF
+               && ngx_http_azora_gateway_security(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (glcf->cors != NULL && !glcf->cors->off
+        && ngx_http_azora_gateway_cors_headers(r, glcf->cors) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_azora_gateway_security(ngx_http_request_t *r)
+{
+    ngx_table_elt_t                    *e;
+    ngx_http_azora_gateway_security_t  *h;
+
+    for (h = ngx_http_azora_gateway_security_headers; h->name.len; h++) {
+
+        if (h->only == NGX_HTTP_AZORA_GATEWAY_JSON
+            && !ngx_http_azora_gateway_is_json(r))
+        {
+            continue;
+        }
+
+#if (NGX_HTTP_SSL)
+
+        if (h->only == NGX_HTTP_AZORA_GATEWAY_TLS
+            && r->connection->ssl == NULL)
+        {
+            continue;
+        }
+
+#else
+
+        if (h->only == NGX_HTTP_AZORA_GATEWAY_TLS) {
+            continue;
+        }
+
+#endif
+
+        if (ngx_http_azora_gateway_has(r, &h->name)) {
+            continue;
+        }
+
+        e = ngx_list_push(&r->headers_out.headers);
+        if (e == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(e, sizeof(ngx_table_elt_t));
+
+        e->hash = 1;
+        e->key = h->name;
+        e->value = h->value;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_gateway_has(ngx_http_request_t *r, const ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash != 0 && h[i].key.len == name->len
+                && ngx_strncasecmp(h[i].key.data, name->data, name->len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* application/json, application/problem+json, application/x+json */
+
+static ngx_uint_t
+ngx_http_azora_gateway_is_json(ngx_http_request_t *r)
+{
+    ngx_str_t  *type;
+
+    type = &r->headers_out.content_type;
+
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST && r->upstream == NULL) {
+        /* NGINX's page or the problem in its place: neither loads anything */
+        return 1;
+    }
+
+    return type->len >= sizeof("application/json") - 1
+           && ngx_strncmp(type->data, "application/", 12) == 0
+           && ngx_strnstr(type->data, "json", type->len) != NULL;
+}
