@@ -22,7 +22,7 @@
  * Raised whenever a structure below changes, so that a capability built
  * against another core is refused at load instead of corrupting memory.
  */
-#define NGX_AZORA_ABI               1
+#define NGX_AZORA_ABI               2
 
 
 typedef struct ngx_azora_ctx_s       ngx_azora_ctx_t;
@@ -156,11 +156,13 @@ struct ngx_azora_row_s {
     ngx_http_handler_pt        handler;      /* content made in C instead of
                                                 by SQL, or NULL */
     ngx_uint_t                 cost;         /* rate-limit cost, 0 means 1 */
+    const char                *media;        /* "text/csv": a GET's other type,
+                                                see ngx_azora_media.c; NULL */
 };
 
 #define NGX_AZORA_ROWS_END                                                    \
     { 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,       \
-      NULL, 0 }
+      NULL, 0, NULL }
 
 
 typedef struct {
@@ -262,6 +264,7 @@ typedef struct {
     ngx_str_t                  body;         /* JSON text */
     ngx_str_t                  etag;         /* with its quotes, or empty */
     ngx_str_t                  location;
+    ngx_str_t                  type;         /* empty: application/json */
 } ngx_azora_reply_t;
 
 
@@ -297,6 +300,7 @@ struct ngx_azora_ctx_s {
     unsigned                   fingerprinted:1;
     unsigned                   problem_body:1;   /* replaces NGINX's page */
     unsigned                   problem_sent:1;
+    unsigned                   media:1;          /* the row's other type */
 };
 
 

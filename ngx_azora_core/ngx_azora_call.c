@@ -205,6 +205,10 @@ ngx_azora_call_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    if (ngx_azora_media_choose(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     statement = ctx->idempotency_key.len ? endpoint->keyed : endpoint->plain;
     write = (statement->lane != NGX_AZORA_LANE_READ);
 

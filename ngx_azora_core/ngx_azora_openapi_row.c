@@ -301,6 +301,16 @@ ngx_azora_api_success(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row,
                          "content", "application/json", "schema",
                          ngx_azora_api_reply(amcf, row));
 
+    if (response != NULL && row->media != NULL
+        && json_object_set_new(json_object_get(response, "content"),
+                               row->media,
+                               json_pack("{s:{s:s}}", "schema", "type",
+                                         "string")) != 0)
+    {
+        json_decref(response);
+        return NULL;
+    }
+
     if (response == NULL || header == NULL) {
         return response;
     }

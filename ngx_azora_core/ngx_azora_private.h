@@ -288,6 +288,12 @@ typedef struct {
 } ngx_azora_problem_text_t;
 const ngx_azora_problem_text_t *ngx_azora_problem_text(const ngx_str_t *name);
 
+/* ngx_azora_media.c: both do nothing for rows with JSON only */
+/* whether the other type is wanted, in ctx->media and the field "format" */
+ngx_int_t ngx_azora_media_choose(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+/* unpacks a reply in it */
+ngx_int_t ngx_azora_media_take(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+
 /* ngx_azora_openapi.c: builds amcf->openapi at configuration time */
 ngx_int_t ngx_azora_openapi_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_openapi_handler(ngx_http_request_t *r);

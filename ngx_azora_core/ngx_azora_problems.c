@@ -119,6 +119,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "not-ready", "Not ready",
       "The node starts, drains, or has lost a dependency; `?verbose` says "
       "which." },
+    { "not-reversible", "This movement cannot be given back",
+      "Only transfers between people can, and only what they moved." },
     { "outcome-unknown", "The outcome is not known yet",
       "The database did not answer in time. Repeat the request with the same "
       "Idempotency-Key: it takes effect at most once." },
@@ -133,6 +135,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "many seconds to wait." },
     { "request-timeout", "The request came too slowly",
       "The body did not arrive in time." },
+    { "reversal-exceeds", "More than is left of the transfer",
+      "What is given back in all is never more than the transfer was." },
     { "same-account", "Sender and recipient are the same",
       "Money moves between two different wallets." },
     { "temporarily-unavailable", "Temporarily unavailable",

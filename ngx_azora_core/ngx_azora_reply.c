@@ -67,7 +67,9 @@ ngx_azora_reply_send(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
         }
     }
 
-    return ngx_azora_send(r, reply->status, NULL, &reply->body);
+    return ngx_azora_send(r, reply->status,
+                          reply->type.len ? &reply->type : NULL,
+                          &reply->body);
 }
 
 

@@ -124,6 +124,10 @@ ngx_azora_result_take(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ngx_azora_media_take(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ctx->endpoint->row->finish != NULL) {
         return ctx->endpoint->row->finish(r, ctx);
     }

@@ -90,6 +90,12 @@ ngx_azora_route_check_row(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint)
     } else if (row->method != NGX_HTTP_GET && row->version != NULL) {
         wrong = "only a GET has a version";
 
+    } else if (row->media != NULL
+               && (row->method != NGX_HTTP_GET || row->version != NULL
+                   || strchr(row->media, '/') == NULL))
+    {
+        wrong = "only a GET without a version has another media type";
+
     } else if ((row->flags & NGX_AZORA_BATCH)
                && (row->flags & NGX_AZORA_SLOW))
     {
