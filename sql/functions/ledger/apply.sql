@@ -12,6 +12,9 @@ AS $$
 DECLARE
     changed   bigint;
     accounts  bigint;
+    -- Ids are made under the locks, so that the times of an account rise with
+    -- the numbers of its postings, which those of transactions do not.
+    at        timestamptz := azora.uuid7_time(items[1].id);
 BEGIN
     -- Both writes read run, so that its check comes before them.
     WITH item AS MATERIALIZED (
@@ -41,7 +44,7 @@ BEGIN
              credit_balance, amount, created_at, reference, currency, kind,
              recipient, memo, key, payload_hash)
         SELECT i.id, i.debit, d.seq, d.balance, i.credit, c.seq, c.balance,
-               i.amount, now(), i.reference, i.currency, i.kind,
+               i.amount, at, i.reference, i.currency, i.kind,
                i.recipient, i.memo, i.key, i.payload_hash
         FROM item AS i
              JOIN run AS d ON d.n = i.n AND d.amount < 0

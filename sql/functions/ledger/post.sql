@@ -9,8 +9,17 @@ AS $$
 DECLARE
     numbered  ledger.item[];
     states    ledger.state[];
-    prefix    text := azora.uuid7_prefix(clock_timestamp());
+    prefix    text;
 BEGIN
+    states := ledger.lock_accounts(ARRAY(
+        SELECT a.id
+        FROM unnest(items) AS i
+             CROSS JOIN LATERAL (VALUES (i.debit), (i.credit)) AS a (id)
+        WHERE i.amount > 0));
+
+    -- Under the locks, because it gives the time of the postings.
+    prefix := azora.uuid7_prefix(clock_timestamp());
+
     SELECT array_agg((
                u.n, overlay(gen_random_uuid()::text PLACING prefix
                                FROM 1 FOR 18)::uuid,
@@ -23,11 +32,6 @@ BEGIN
                recipient, memo, key, payload_hash, problem, original, leader,
                n)
     WHERE u.amount > 0;
-
-    states := ledger.lock_accounts(ARRAY(
-        SELECT a.id
-        FROM unnest(numbered) AS i
-             CROSS JOIN LATERAL (VALUES (i.debit), (i.credit)) AS a (id)));
 
     IF EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen) THEN
         PERFORM ledger.refuse_transfer('account-frozen');

@@ -6,7 +6,8 @@ AS $$
     SELECT i.n, 201,
            ledger.transfer_document(i.id, i.currency, i.amount, c.unit,
                                     i.recipient, i.memo,
-                                    azora.rfc3339(now())),
+                                    (SELECT azora.rfc3339(
+                                         azora.uuid7_time(items[1].id)))),
            NULL::text, '/v1/transfers/' || i.id, NULL::text, NULL::text,
            NULL::text
     FROM unnest(items) AS i
