@@ -8,9 +8,16 @@
 #include "ngx_azora.h"
 
 
+static const ngx_azora_field_t  ngx_http_azora_wallet_page_fields[] = {
+    NGX_AZORA_PAGE,
+    NGX_AZORA_END
+};
+
 static const ngx_azora_field_t  ngx_http_azora_wallet_get_fields[] = {
     { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
       .about = "The wallet's currency." },
+    { "at", NGX_AZORA_TIME, NGX_AZORA_IN_QUERY,
+      .about = "A past time to show the balance of." },
     NGX_AZORA_END
 };
 
@@ -19,6 +26,36 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_get_returns[] = {
     { "posted", NGX_AZORA_TEXT, .about = "What was booked." },
     { "pending", NGX_AZORA_TEXT, .about = "What is held for later." },
     { "available", NGX_AZORA_TEXT, .about = "What can be spent." },
+    { "credit_limit", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "How far it may go below zero, if it may." },
+    { "frozen", NGX_AZORA_BOOLEAN, NGX_AZORA_NULLABLE,
+      .about = "True while it neither pays nor receives." },
+    { "at", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
+      .about = "The past time that was asked for." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_list_returns[] = {
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_wallet_get_returns,
+      .about = "Wallets that money has reached, by currency." },
+    { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Cursor of the next page." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_currency[] = {
+    { "code", NGX_AZORA_CURRENCY, .about = "Its code." },
+    { "name", NGX_AZORA_TEXT, .about = "Its name." },
+    { "decimals", NGX_AZORA_INTEGER, .about = "Decimals of an amount." },
+    { "smallest", NGX_AZORA_TEXT, .about = "The smallest amount." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_currencies[] = {
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_wallet_currency,
+      .about = "What can be held." },
+    { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Cursor of the next page." },
     NGX_AZORA_END
 };
 
@@ -32,16 +69,23 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_fields[] = {
       .about = "How much, in major units." },
     { "memo", NGX_AZORA_TEXT, 0, 0, 280,
       .about = "A note that both sides see." },
+    { "metadata", NGX_AZORA_OBJECT, 0, 0, 4096,
+      .about = "Members of one's own choice that both sides see." },
+    { "dry_run", NGX_AZORA_BOOLEAN,
+      .about = "Only tells what would happen; the key stays unused." },
     NGX_AZORA_END
 };
 
 static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_returns[] = {
-    { "id", NGX_AZORA_UUID, .about = "The transfer." },
+    { "id", NGX_AZORA_UUID, NGX_AZORA_NULLABLE, .about = "The transfer." },
     { "currency", NGX_AZORA_CURRENCY, .about = "Its currency." },
     { "amount", NGX_AZORA_AMOUNT, .about = "How much, in major units." },
     { "to", NGX_AZORA_ADDRESS, .about = "Who received it." },
     { "memo", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "The note." },
-    { "created_at", NGX_AZORA_TIME, .about = "When it was booked." },
+    { "dry_run", NGX_AZORA_BOOLEAN, NGX_AZORA_NULLABLE,
+      .about = "True when nothing was booked." },
+    { "created_at", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
+      .about = "When it was booked." },
     NGX_AZORA_END
 };
 
@@ -53,7 +97,64 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_shown[] = {
     { "from", NGX_AZORA_TEXT, .about = "Whose money it was." },
     { "to", NGX_AZORA_TEXT, .about = "Who received it." },
     { "memo", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "The note." },
+    { "metadata", NGX_AZORA_OBJECT, NGX_AZORA_NULLABLE,
+      .about = "What the sender attached." },
+    { "reversal_of", NGX_AZORA_UUID, NGX_AZORA_NULLABLE,
+      .about = "The transfer that this one gives back." },
+    { "reversed", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "How much of it was given back." },
     { "created_at", NGX_AZORA_TIME, .about = "When it was booked." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_reversal_fields[] = {
+    { "id", NGX_AZORA_UUID, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The transfer to give back." },
+    { "amount", NGX_AZORA_AMOUNT,
+      .about = "How much of it; all that is left when absent." },
+    { "memo", NGX_AZORA_TEXT, 0, 0, 280,
+      .about = "A note that both sides see." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_batch_item[] = {
+    { "to", NGX_AZORA_ADDRESS, NGX_AZORA_REQUIRED,
+      .about = "Who receives it." },
+    { "amount", NGX_AZORA_AMOUNT, NGX_AZORA_REQUIRED,
+      .about = "How much, in major units." },
+    { "memo", NGX_AZORA_TEXT, 0, 0, 280,
+      .about = "A note that both sides see." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_batch_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED,
+      .about = "The wallet the money leaves." },
+    { "items", NGX_AZORA_LIST, NGX_AZORA_REQUIRED, 1, 1000,
+      .items = ngx_http_azora_wallet_batch_item,
+      .about = "Transfers in the order in which they are decided." },
+    { "atomic", NGX_AZORA_BOOLEAN,
+      .about = "All or nothing; otherwise each by itself." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_batch_result[] = {
+    { "status", NGX_AZORA_INTEGER, .about = "What it alone would answer." },
+    { "transfer", NGX_AZORA_OBJECT, NGX_AZORA_NULLABLE,
+      .items = ngx_http_azora_wallet_transfer_returns,
+      .about = "The transfer that was made." },
+    { "type", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "The problem that it has." },
+    { "detail", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "The problem in a sentence." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_batch_returns[] = {
+    { "made", NGX_AZORA_INTEGER, .about = "How many were made." },
+    { "refused", NGX_AZORA_INTEGER, .about = "How many were not." },
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_wallet_batch_result,
+      .about = "The results in the order of the request." },
     NGX_AZORA_END
 };
 
@@ -67,6 +168,13 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_id_fields[] = {
 static const ngx_azora_field_t  ngx_http_azora_wallet_statement_fields[] = {
     { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
       .about = "The wallet's currency." },
+    { "from", NGX_AZORA_TIME, NGX_AZORA_IN_QUERY,
+      .about = "The first moment of it." },
+    { "to", NGX_AZORA_TIME, NGX_AZORA_IN_QUERY,
+      .about = "The first moment that is not in it any more." },
+    { "format", NGX_AZORA_ENUM, NGX_AZORA_IN_QUERY, .values = "json|csv",
+      .about = "The form; without it Accept decides. Of CSV the next page "
+               "is in Link." },
     NGX_AZORA_PAGE,
     NGX_AZORA_END
 };
@@ -112,6 +220,12 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_trial_returns[] = {
 
 const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
 
+    { NGX_HTTP_GET, "/v1/wallets", NGX_AZORA_USER, "wallet:read",
+      .fields = ngx_http_azora_wallet_page_fields,
+      .returns = ngx_http_azora_wallet_list_returns,
+      .function = "ledger.list_wallets",
+      .summary = "List one's wallets" },
+
     { NGX_HTTP_GET, "/v1/wallets/{currency}", NGX_AZORA_USER, "wallet:read",
       .fields = ngx_http_azora_wallet_get_fields,
       .returns = ngx_http_azora_wallet_get_returns,
@@ -131,12 +245,33 @@ const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
       .function = "ledger.get_transfer",
       .summary = "Show a transfer one sent or received" },
 
+    { NGX_HTTP_POST, "/v1/transfers/{id}/reversal",
+      NGX_AZORA_USER|NGX_AZORA_KEY_REQUIRED, "wallet:write",
+      .fields = ngx_http_azora_wallet_reversal_fields,
+      .returns = ngx_http_azora_wallet_shown,
+      .function = "ledger.reverse_transfer",
+      .summary = "Give a transfer back that one received, or a part of it" },
+
+    { NGX_HTTP_POST, "/v1/transfers/batch",
+      NGX_AZORA_USER|NGX_AZORA_KEY_REQUIRED, "wallet:write",
+      .fields = ngx_http_azora_wallet_batch_fields,
+      .returns = ngx_http_azora_wallet_batch_returns,
+      .function = "ledger.transfer_list",
+      .summary = "Send money to many wallets",
+      .cost = 10 },
+
     { NGX_HTTP_GET, "/v1/wallets/{currency}/statement", NGX_AZORA_USER,
-      "wallet:read",
+      "wallet:read", .media = "text/csv",
       .fields = ngx_http_azora_wallet_statement_fields,
       .returns = ngx_http_azora_wallet_statement_returns,
       .function = "ledger.statement",
       .summary = "List the movements of one's wallet" },
+
+    { NGX_HTTP_GET, "/v1/ledger/currencies", NGX_AZORA_PUBLIC,
+      .fields = ngx_http_azora_wallet_page_fields,
+      .returns = ngx_http_azora_wallet_currencies,
+      .function = "ledger.list_currencies",
+      .summary = "List what can be held" },
 
     { NGX_HTTP_GET, "/v1/ledger/trial-balance", NGX_AZORA_PUBLIC,
       .returns = ngx_http_azora_wallet_trial_returns,

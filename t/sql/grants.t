@@ -22,8 +22,10 @@ my @endpoints = qw(
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
-    ledger.get_transfer ledger.get_wallet ledger.statement ledger.transfer
-    ledger.transfer_batch ledger.trial_balance
+    ledger.get_transfer ledger.get_wallet ledger.list_currencies
+    ledger.list_wallets ledger.reverse_transfer ledger.statement
+    ledger.transfer ledger.transfer_batch ledger.transfer_list
+    ledger.trial_balance
     market.accept_contract market.apply market.fund_milestone
     market.get_contract market.get_job market.list_applications
     market.list_contracts market.list_jobs market.offer_contract

@@ -17,6 +17,14 @@ CREATE OR REPLACE TRIGGER transfer_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.transfer
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+CREATE OR REPLACE TRIGGER metadata_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.metadata
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE OR REPLACE TRIGGER reversal_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.reversal
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
 CREATE OR REPLACE TRIGGER account_kept
     BEFORE DELETE OR TRUNCATE ON ledger.account
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();

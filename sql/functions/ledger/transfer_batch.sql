@@ -8,7 +8,9 @@ CREATE OR REPLACE FUNCTION ledger.transfer_batch(
     currency  text[],
     "to"      text[],
     amount    text[],
-    memo      text[]
+    memo      text[],
+    metadata  jsonb[] DEFAULT NULL,
+    dry_run   boolean[] DEFAULT NULL
 ) RETURNS SETOF azora.batch_reply
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -17,26 +19,43 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     items  ledger.item[];
+    quick  boolean;
 BEGIN
-    items := ledger.quick_batch(callers, currency, "to", amount, memo);
+    IF true = ANY (dry_run) THEN
+        RETURN QUERY
+        SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
+               r.detail, r.pointer
+        FROM ledger.mixed_batch(dry_run, callers, currency, "to", amount,
+                                memo, metadata) AS r;
+        RETURN;
+    END IF;
 
-    IF items IS NOT NULL THEN
+    items := ledger.quick_batch(callers, currency, "to", amount, memo);
+    quick := items IS NOT NULL;
+
+    IF NOT quick THEN
+        items := ledger.careful_batch(callers, currency, "to", amount, memo);
+    END IF;
+
+    IF cardinality(array_remove(metadata, NULL)) > 0 THEN
+        PERFORM ledger.keep_metadata(items, metadata);
+    END IF;
+
+    IF quick THEN
         RETURN QUERY
         SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
                r.detail, r.pointer
         FROM ledger.good_replies(items) AS r;
-        RETURN;
+    ELSE
+        RETURN QUERY
+        SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
+               r.detail, r.pointer
+        FROM ledger.mixed_replies(items) AS r;
     END IF;
-
-    items := ledger.careful_batch(callers, currency, "to", amount, memo);
-
-    RETURN QUERY
-    SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
-           r.detail, r.pointer
-    FROM ledger.mixed_replies(items) AS r;
 END
 $$;
 
 COMMENT ON FUNCTION ledger.transfer_batch(azora.caller[], text[], text[],
-                                          text[], text[]) IS
+                                          text[], text[], jsonb[],
+                                          boolean[]) IS
     'POST /v1/wallets/{currency}/transfers, many at once';

@@ -1,0 +1,6 @@
+BEGIN;
+
+DROP TABLE ledger.reversal;
+DROP TABLE ledger.metadata;
+
+COMMIT;
