@@ -6,11 +6,6 @@ use warnings;
 
 use Azora::Bench;
 use Azora::Test;
-use FindBin;
-use IO::Socket::INET;
-use Azora::Process qw(poll_until);
-use MIME::Base64 qw(encode_base64url);
-use Digest::SHA qw(hmac_sha256);
 
 my $azora = Azora::Test->start(workers => 2, limits => <<'END');
 azora_limit zone=user key=subject rate=1000000r/s;
@@ -42,39 +37,8 @@ compare('read-pgbench', $ours,
 
 
 # The peer: HS256 instead of ES256, no limit, no metrics, no log.
-
-sub hs256_token {
-    my ($subject, $secret) = @_;
-    my $signed = join '.', map { encode_base64url($_) }
-        '{"alg":"HS256","typ":"JWT"}',
-        sprintf '{"sub":"%s","exp":%d}', $subject, time + 3600;
-
-    return "$signed." . encode_base64url(hmac_sha256($signed, $secret));
-}
-
-my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
-    or die "no free port: $!\n";
-my $port = $probe->sockport;
-close $probe;
-
-my $peers = "$FindBin::RealBin/peers";
-system("$peers/setup") == 0 or die "bench/peers/setup failed\n";
-
-my $secret = 'bench-secret-bench-secret-bench-1';
-my $sockets = $azora->{postgres_sockets} =~ s{([^A-Za-z0-9])}
-                                             {sprintf '%%%02X', ord $1}egr;
-
-background({
-    PORT => $port, SECRET => $secret, NODE_ENV => 'production',
-    DATABASE_URL => "postgresql://postgres\@localhost/$azora->{database}"
-                    . "?host=$sockets",
-}, 'node', "$peers/read.mjs");
-
-poll_until(20, sub {
-    return IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
-}) or die "the peer does not listen\n";
-
-my $token = hs256_token($amina->{id}, $secret);
+my $port = peer($azora, 'read.mjs');
+my $token = hs256_token($amina->{id});
 
 compare('read-prisma', $ours, sub {
     return scalar wrk("http://127.0.0.1:$port", path => '/v1/wallets/AZR',

@@ -6,11 +6,19 @@ package Azora::Bench;
 use strict;
 use warnings;
 
+use Azora::Process qw(poll_until);
+use Cwd qw(abs_path);
+use Digest::SHA qw(hmac_sha256);
 use Exporter 'import';
+use File::Basename qw(dirname);
+use IO::Socket::INET;
+use MIME::Base64 qw(encode_base64url);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(compare report seconds runs wrk pgbench median capture
-                 seed_wallet background);
+our @EXPORT = qw(compare report seconds runs wrk load pgbench median capture
+                 background peer hs256_token);
+
+my $BENCH = abs_path(dirname(__FILE__) . '/../..');
 
 sub seconds { return $ENV{BENCH_SECONDS} || 3 }
 sub runs    { return $ENV{BENCH_RUNS} || 3 }
@@ -108,6 +116,32 @@ sub wrk {
 }
 
 
+# What bench/load.c saw: {rate, p50, p99, ... in us}; 256 connections unless
+# said.  Options: connections, rate (requests a second; without: as fast as it
+# goes), seconds, warm.  Dies when any answer was not 2xx.
+my $load;
+
+sub load {
+    my ($port, $file, %opts) = @_;
+
+    if (!$load) {
+        my $build = $ENV{BUILD} || "$BENCH/../build";
+        $load = "$build/bin/azora-load";
+        mkdir "$build/bin";
+        capture('cc', '-O2', '-Wall', '-o', $load, "$BENCH/load.c");
+    }
+
+    my $text = capture($load, '-c', $opts{connections} || 256,
+        '-d', $opts{warm} ? 1 : $opts{seconds} || seconds(), '-w', 0.5,
+        $opts{rate} ? ('-r', $opts{rate}) : (), $port, $file);
+
+    my %seen = $text =~ /(\w+)=([\d.]+)/g;
+    die "load $file: $seen{errors} answers were not 2xx\n" if $seen{errors};
+
+    return \%seen;
+}
+
+
 # Transactions a second of one script.  Options: clients, warm.
 sub pgbench {
     my ($azora, $sql, %opts) = @_;
@@ -149,6 +183,48 @@ sub background {
 
     return $pid;
 }
+
+
+# Starts a server of bench/peers on Azora's database: its port.  Its tokens
+# are HS256 with this secret.
+my $SECRET = 'bench-secret-bench-secret-bench-1';
+
+sub peer {
+    my ($azora, $program) = @_;
+
+    system("$BENCH/peers/setup") == 0 or die "bench/peers/setup failed\n";
+
+    my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
+        or die "no free port: $!\n";
+    my $port = $probe->sockport;
+    close $probe;
+
+    my $sockets = $azora->{postgres_sockets} =~ s{([^A-Za-z0-9])}
+                                                 {sprintf '%%%02X', ord $1}egr;
+
+    background({
+        PORT => $port, SECRET => $SECRET, NODE_ENV => 'production',
+        DATABASE_URL => "postgresql://postgres\@localhost/$azora->{database}"
+                        . "?host=$sockets",
+    }, 'node', "$BENCH/peers/$program");
+
+    poll_until(20, sub {
+        return IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
+    }) or die "$program does not listen\n";
+
+    return $port;
+}
+
+
+sub hs256_token {
+    my ($subject) = @_;
+    my $signed = join '.', map { encode_base64url($_) }
+        '{"alg":"HS256","typ":"JWT"}',
+        sprintf '{"sub":"%s","exp":%d}', $subject, time + 36000;
+
+    return "$signed." . encode_base64url(hmac_sha256($signed, $SECRET));
+}
+
 
 END {
     kill KILL => -$_ for @children;
