@@ -78,6 +78,14 @@ typedef struct {
     void                         *ssl;
 } ngx_azora_redis_conf_t;
 
+typedef struct {
+    ngx_str_t                     certificates; /* CA bundle; empty: Debian's */
+    ngx_array_t                  *allow;        /* ngx_cidr_t, NULL: none */
+    ngx_uint_t                    running;      /* at once, per worker */
+    ngx_uint_t                    queue;        /* waiting for their turn */
+    ngx_uint_t                    metrics[NGX_AZORA_FETCH_MAX];
+} ngx_azora_fetch_conf_t;
+
 struct ngx_azora_statement_s {
     ngx_azora_lane_e              lane;
     ngx_uint_t                    index;        /* dense */
@@ -158,6 +166,7 @@ typedef struct {
     ngx_array_t                   checks;       /* ngx_azora_check_t */
     ngx_azora_pg_conf_t           pg;
     ngx_azora_redis_conf_t        redis;
+    ngx_azora_fetch_conf_t        fetch;
     ngx_shm_zone_t               *zone;
     ngx_str_t                     openapi;      /* the document */
     ngx_str_t                     openapi_etag;
@@ -361,6 +370,19 @@ char *ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf);
 ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
 void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);
 ngx_uint_t ngx_azora_redis_connected(void);
+
+/* ngx_azora_fetch*.c */
+char *ngx_azora_fetch_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_azora_fetch_allow_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_azora_fetch_certificates_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_azora_fetch_configure(ngx_conf_t *cf,
+    ngx_azora_fetch_conf_t *conf);
+void ngx_azora_fetch_init_process(ngx_cycle_t *cycle);
+/* calls the handlers of all that is under way */
+void ngx_azora_fetch_exit_process(ngx_cycle_t *cycle);
 
 
 #endif /* _NGX_AZORA_PRIVATE_H_INCLUDED_ */

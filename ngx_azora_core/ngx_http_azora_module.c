@@ -78,6 +78,27 @@ static ngx_command_t  ngx_http_azora_commands[] = {
       0,
       NULL },
 
+    { ngx_string("azora_fetch"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_azora_fetch_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_fetch_allow"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_azora_fetch_allow_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_fetch_trusted_certificate"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_azora_fetch_certificates_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("azora_api"),
       NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_http_azora_api,
@@ -321,7 +342,9 @@ ngx_http_azora_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_azora_lane_defaults(&amcf->pg);
 
-    if (ngx_azora_redis_configure(cf, &amcf->redis) != NGX_CONF_OK) {
+    if (ngx_azora_redis_configure(cf, &amcf->redis) != NGX_CONF_OK
+        || ngx_azora_fetch_configure(cf, &amcf->fetch) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -396,6 +419,8 @@ ngx_http_azora_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_azora_fetch_init_process(cycle);
+
     return NGX_OK;
 }
 
@@ -410,6 +435,7 @@ ngx_http_azora_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_azora_fetch_exit_process(cycle);
     ngx_azora_redis_exit_process(cycle);
     ngx_azora_listen_exit_process(cycle);
     ngx_azora_pg_exit_process(cycle);

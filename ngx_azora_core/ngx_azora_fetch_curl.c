@@ -1,0 +1,370 @@
+
+/*
+ * libcurl's multi interface on NGINX's event loop: its sockets become NGINX
+ * connections, its one timer an NGINX timer.  It is first set up when a
+ * worker calls somebody, so a worker that never does holds none of it.
+ *
+ * libcurl must not be entered from its own callbacks: those only note what
+ * happened, and every handler runs after it has returned.
+ */
+
+
+#include "ngx_azora_fetch.h"
+#include <openssl/err.h>
+#include <pthread.h>
+
+
+/* idle connections that are kept for the next call */
+#define NGX_AZORA_FETCH_KEEP        16
+
+
+static ngx_int_t ngx_azora_fetch_multi(ngx_log_t *log);
+static ngx_int_t ngx_azora_fetch_multi_options(void);
+static void ngx_azora_fetch_action(curl_socket_t fd, int events);
+static void ngx_azora_fetch_collect(void);
+static int ngx_azora_fetch_timer(CURLM *multi, long ms, void *data);
+static void ngx_azora_fetch_timer_handler(ngx_event_t *ev);
+static int ngx_azora_fetch_socket(CURL *easy, curl_socket_t fd, int what,
+    void *data, void *socket);
+static void ngx_azora_fetch_watch(ngx_event_t *ev, ngx_int_t event,
+    ngx_uint_t wanted);
+static void ngx_azora_fetch_release(ngx_connection_t *c);
+static void ngx_azora_fetch_read_handler(ngx_event_t *rev);
+static void ngx_azora_fetch_write_handler(ngx_event_t *wev);
+
+
+static ngx_connection_t  ngx_azora_fetch_nobody = { .fd = (ngx_socket_t) -1 };
+
+static CURLM       *ngx_azora_fetch_curl;
+static ngx_event_t  ngx_azora_fetch_curl_timer;
+
+
+ngx_int_t
+ngx_azora_fetch_curl_start(ngx_azora_fetch_t *fetch)
+{
+    CURLMcode  rc;
+
+    if (ngx_azora_fetch_multi(fetch->pool->log) == NGX_OK) {
+        fetch->easy = ngx_azora_fetch_easy(fetch);
+    }
+
+    if (fetch->easy == NULL) {
+        fetch->status = NGX_AZORA_FETCH_UNREACHABLE;
+        ngx_cpystrn((u_char *) fetch->reason, (u_char *) "out of memory",
+                    CURL_ERROR_SIZE);
+        return NGX_ERROR;
+    }
+
+    /* only sets the timer to now */
+
+    rc = curl_multi_add_handle(ngx_azora_fetch_curl, fetch->easy);
+
+    if (rc != CURLM_OK) {
+        fetch->status = NGX_AZORA_FETCH_UNREACHABLE;
+        ngx_cpystrn((u_char *) fetch->reason,
+                    (u_char *) curl_multi_strerror(rc), CURL_ERROR_SIZE);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_azora_fetch_curl_stop(ngx_azora_fetch_t *fetch)
+{
+    long  code;
+
+    if (fetch->easy == NULL) {
+        return;
+    }
+
+    if (curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &code)
+        == CURLE_OK)
+    {
+        fetch->code = code;
+    }
+
+    (void) curl_multi_remove_handle(ngx_azora_fetch_curl, fetch->easy);
+    curl_easy_cleanup(fetch->easy);
+    fetch->easy = NULL;
+
+    /* what is left there NGINX would take for an error of its own */
+    ERR_clear_error();
+}
+
+
+void
+ngx_azora_fetch_curl_exit(void)
+{
+    if (ngx_azora_fetch_curl == NULL) {
+        return;
+    }
+
+    (void) curl_multi_cleanup(ngx_azora_fetch_curl);
+    ngx_azora_fetch_curl = NULL;
+
+    curl_global_cleanup();
+    ERR_clear_error();
+
+    if (ngx_azora_fetch_curl_timer.timer_set) {
+        ngx_del_timer(&ngx_azora_fetch_curl_timer);
+    }
+}
+
+
+static ngx_int_t
+ngx_azora_fetch_multi(ngx_log_t *log)
+{
+    if (ngx_azora_fetch_curl != NULL) {
+        return NGX_OK;
+    }
+
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_fetch_curl_timer.handler = ngx_azora_fetch_timer_handler;
+    ngx_azora_fetch_curl_timer.data = &ngx_azora_fetch_nobody;
+    ngx_azora_fetch_curl_timer.log = ngx_cycle->log;
+
+    /* the calls' own deadlines keep an old worker alive, nothing else does */
+    ngx_azora_fetch_curl_timer.cancelable = 1;
+
+    ngx_azora_fetch_curl = curl_multi_init();
+
+    if (ngx_azora_fetch_curl != NULL
+        && ngx_azora_fetch_multi_options() == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, log, 0, "azora: libcurl cannot be set up");
+
+    if (ngx_azora_fetch_curl != NULL) {
+        (void) curl_multi_cleanup(ngx_azora_fetch_curl);
+        ngx_azora_fetch_curl = NULL;
+    }
+
+    curl_global_cleanup();
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_azora_fetch_multi_options(void)
+{
+    CURLM  *multi;
+
+    multi = ngx_azora_fetch_curl;
+
+    if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION,
+                          ngx_azora_fetch_socket)
+        != CURLM_OK
+        || curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION,
+                             ngx_azora_fetch_timer)
+           != CURLM_OK
+        || curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS,
+                             (long) NGX_AZORA_FETCH_KEEP)
+           != CURLM_OK
+        || curl_multi_setopt(multi, CURLMOPT_PIPELINING,
+                             (long) CURLPIPE_NOTHING)
+           != CURLM_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Lets libcurl go on.  It may start a thread that looks a name up: a signal
+ * that came to that thread would not wake the worker, so it gets none.
+ */
+
+static void
+ngx_azora_fetch_action(curl_socket_t fd, int events)
+{
+    int        running;
+    sigset_t   all, before;
+    CURLMcode  rc;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGSEGV);
+
+    (void) pthread_sigmask(SIG_BLOCK, &all, &before);
+
+    rc = curl_multi_socket_action(ngx_azora_fetch_curl, fd, events, &running);
+
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+    ERR_clear_error();
+
+    if (rc != CURLM_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "azora: libcurl: %s",
+                      curl_multi_strerror(rc));
+    }
+
+    ngx_azora_fetch_collect();
+}
+
+
+static void
+ngx_azora_fetch_collect(void)
+{
+    int                 left;
+    CURLMsg            *message;
+    CURLcode            rc;
+    ngx_azora_fetch_t  *fetch;
+
+    /* a handler may end the whole of it */
+
+    while (ngx_azora_fetch_curl != NULL) {
+
+        message = curl_multi_info_read(ngx_azora_fetch_curl, &left);
+        if (message == NULL) {
+            return;
+        }
+
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+
+        rc = message->data.result;
+        fetch = NULL;
+
+        (void) curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
+                                 &fetch);
+
+        ngx_azora_fetch_finish(fetch, ngx_azora_fetch_outcome(fetch, rc));
+    }
+}
+
+
+static int
+ngx_azora_fetch_timer(CURLM *multi, long ms, void *data)
+{
+    /* a timer that is set may be kept as good enough: it is not */
+
+    if (ngx_azora_fetch_curl_timer.timer_set) {
+        ngx_del_timer(&ngx_azora_fetch_curl_timer);
+    }
+
+    if (ms >= 0) {
+        ngx_add_timer(&ngx_azora_fetch_curl_timer, (ngx_msec_t) ms);
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_azora_fetch_timer_handler(ngx_event_t *ev)
+{
+    ngx_azora_fetch_action(CURL_SOCKET_TIMEOUT, 0);
+}
+
+
+/*
+ * Never -1: that would be the end of all calls.  A socket that cannot be
+ * watched is left to its call's deadline.
+ */
+
+static int
+ngx_azora_fetch_socket(CURL *easy, curl_socket_t fd, int what, void *data,
+    void *socket)
+{
+    ngx_connection_t *c = socket;
+
+    if (what == CURL_POLL_REMOVE) {
+
+        if (c != NULL) {
+            ngx_azora_fetch_release(c);
+            (void) curl_multi_assign(ngx_azora_fetch_curl, fd, NULL);
+        }
+
+        return 0;
+    }
+
+    if (c == NULL) {
+        c = ngx_get_connection(fd, ngx_cycle->log);
+        if (c == NULL) {
+            return 0;
+        }
+
+        c->read->handler = ngx_azora_fetch_read_handler;
+        c->write->handler = ngx_azora_fetch_write_handler;
+        c->read->log = ngx_cycle->log;
+        c->write->log = ngx_cycle->log;
+
+        if (curl_multi_assign(ngx_azora_fetch_curl, fd, c) != CURLM_OK) {
+            ngx_azora_fetch_release(c);
+            return 0;
+        }
+    }
+
+    ngx_azora_fetch_watch(c->read, NGX_READ_EVENT, what & CURL_POLL_IN);
+    ngx_azora_fetch_watch(c->write, NGX_WRITE_EVENT, what & CURL_POLL_OUT);
+
+    return 0;
+}
+
+
+static void
+ngx_azora_fetch_watch(ngx_event_t *ev, ngx_int_t event, ngx_uint_t wanted)
+{
+    if (wanted && !ev->active) {
+        (void) ngx_add_event(ev, event, NGX_LEVEL_EVENT);
+
+    } else if (!wanted && ev->active) {
+        (void) ngx_del_event(ev, event, 0);
+    }
+}
+
+
+/* libcurl tells before it closes a socket, so it is still the same one. */
+
+static void
+ngx_azora_fetch_release(ngx_connection_t *c)
+{
+    ngx_azora_fetch_watch(c->read, NGX_READ_EVENT, 0);
+    ngx_azora_fetch_watch(c->write, NGX_WRITE_EVENT, 0);
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+}
+
+
+static void
+ngx_azora_fetch_read_handler(ngx_event_t *rev)
+{
+    ngx_connection_t  *c;
+
+    c = rev->data;
+
+    ngx_azora_fetch_action(c->fd, CURL_CSELECT_IN);
+}
+
+
+static void
+ngx_azora_fetch_write_handler(ngx_event_t *wev)
+{
+    ngx_connection_t  *c;
+
+    c = wev->data;
+
+    ngx_azora_fetch_action(c->fd, CURL_CSELECT_OUT);
+}
