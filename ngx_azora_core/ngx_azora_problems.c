@@ -83,6 +83,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Both are checked together; which one is wrong is not said." },
     { "invalid-cursor", "The cursor is not valid",
       "A cursor is the `next` of the previous page, unchanged." },
+    { "invalid-hold-time", "A hold cannot end at this time",
+      "It expires or settles, in the future and within a year." },
     { "invalid-idempotency-key", "The Idempotency-Key is not valid",
       "1 to 255 visible ASCII characters." },
     { "invalid-json", "The body is not valid JSON",

@@ -36,6 +36,7 @@ GRANT EXECUTE ON FUNCTION
     identity.credential(text),
     ledger.consume_rewards(int),
     ledger.expire_holds(int),
+    ledger.settle_holds(int),
     court.enacted_rules(),
     journal.chronicle_state(),
     journal.chronicle_entries(bigint, int),

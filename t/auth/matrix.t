@@ -167,6 +167,8 @@ fund($azora, $amina, 'AZR', 5_00_000_000);
 
 my $transfer = make('POST', '/v1/wallets/AZR/transfers', 't', json => {
     to => 'cleo@example.org', amount => '1' });
+my $hold = make('POST', '/v1/holds', 'h', json => {
+    to => 'cleo@example.org', currency => 'AZR', amount => '1' });
 my $job = make('POST', '/v1/jobs', 'j', json => {
     title => 'Paint', description => 'A wall', currency => 'AZR',
     budget => '2' });
@@ -184,6 +186,7 @@ poll_until(10, sub {
 });
 
 $things{'/v1/transfers/{id}'} = [$transfer->{id}];
+$things{'/v1/holds/{id}'} = [$hold->{id}];
 $things{'/v1/jobs/{id}'} = [$job->{id}];
 $things{'/v1/contracts/{id}'} = [$contract->{id}];
 $things{'/v1/milestones/{id}'} = [$contract->{milestones}[0]{id},

@@ -22,8 +22,10 @@ my @endpoints = qw(
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
+    ledger.capture_hold ledger.create_hold ledger.get_hold
     ledger.get_transfer ledger.get_wallet ledger.list_currencies
-    ledger.list_wallets ledger.reverse_transfer ledger.statement
+    ledger.list_holds ledger.list_wallets ledger.release_hold
+    ledger.reverse_transfer ledger.statement
     ledger.transfer ledger.transfer_batch ledger.transfer_list
     ledger.trial_balance
     market.accept_contract market.apply market.fund_milestone
@@ -36,7 +38,7 @@ my @others = qw(
     azora.generations azora.idempotency_begin azora.purge court.enacted_rules
     identity.credential journal.chronicle_commit journal.chronicle_entries
     journal.chronicle_pick journal.chronicle_state
-    ledger.consume_rewards ledger.expire_holds
+    ledger.consume_rewards ledger.expire_holds ledger.settle_holds
 );
 
 is_deeply(

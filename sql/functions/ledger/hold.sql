@@ -6,7 +6,11 @@ CREATE OR REPLACE FUNCTION ledger.place_hold(
     account     bigint,
     minor       bigint,
     reference   uuid,
-    expires_at  timestamptz DEFAULT NULL
+    expires_at  timestamptz DEFAULT NULL,
+    settles_at  timestamptz DEFAULT NULL,
+    credit      bigint DEFAULT NULL,
+    recipient   text DEFAULT NULL,
+    memo        text DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -26,15 +30,18 @@ BEGIN
     SET held = a.held + minor
     WHERE a.id = account;
 
-    INSERT INTO ledger.hold (id, account, amount, reference, expires_at)
+    INSERT INTO ledger.hold (id, account, amount, reference, expires_at,
+                             settles_at, credit, recipient, memo)
     VALUES (hold, place_hold.account, minor, place_hold.reference,
-            place_hold.expires_at);
+            place_hold.expires_at, place_hold.settles_at, place_hold.credit,
+            place_hold.recipient, place_hold.memo);
 
     RETURN hold;
 END
 $$;
 
-COMMENT ON FUNCTION ledger.place_hold(bigint, bigint, uuid, timestamptz) IS
+COMMENT ON FUNCTION ledger.place_hold(bigint, bigint, uuid, timestamptz,
+                                      timestamptz, bigint, text, text) IS
     'Holds money of an account';
 
 -- The only way a hold ends: frees what was held and keeps how it ended.
@@ -103,7 +110,8 @@ CREATE OR REPLACE FUNCTION ledger.post_hold(
     hold    uuid,
     credit  bigint,
     minor   bigint,
-    kind    text
+    kind    text,
+    memo    text DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -120,7 +128,7 @@ BEGIN
 
     transfer := (ledger.post(ARRAY[
         ledger.movement(freed.account, credit, minor, freed.currency, kind,
-                        hold)]))[1];
+                        hold, memo)]))[1];
 
     PERFORM ledger.hold_transition(hold, 'posted', minor, transfer);
 
@@ -128,7 +136,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION ledger.post_hold(uuid, bigint, bigint, text) IS
+COMMENT ON FUNCTION ledger.post_hold(uuid, bigint, bigint, text, text) IS
     'Pays a hold or a part of it';
 
 CREATE OR REPLACE FUNCTION ledger.void_hold(hold uuid)
@@ -142,41 +150,3 @@ END
 $$;
 
 COMMENT ON FUNCTION ledger.void_hold(uuid) IS 'Ends a hold without paying';
-
--- A task: ends holds whose time is over.
-CREATE OR REPLACE FUNCTION ledger.expire_holds(batch int)
-RETURNS int
-LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    hold  uuid;
-    n     int := 0;
-BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtext('ledger.expire_holds')) THEN
-        RETURN 0;
-    END IF;
-
-    -- By account, so that accounts are locked in the order of their ids.
-    FOR hold IN
-        SELECT h.id
-        FROM (SELECT d.id, d.account
-              FROM ledger.hold AS d
-              WHERE d.state = 'pending' AND d.expires_at <= now()
-              ORDER BY d.expires_at
-              LIMIT batch
-              FOR NO KEY UPDATE SKIP LOCKED) AS h
-        ORDER BY h.account
-    LOOP
-        PERFORM ledger.free_hold(hold, NULL);
-        PERFORM ledger.hold_transition(hold, 'expired');
-        n := n + 1;
-    END LOOP;
-
-    RETURN n;
-END
-$$;
-
-COMMENT ON FUNCTION ledger.expire_holds(int) IS
-    'Ends holds whose time is over';

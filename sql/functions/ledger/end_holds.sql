@@ -1,0 +1,98 @@
+-- Tasks that end holds when their time has come. The times are stored, so a
+-- stop of whatever length only makes it later; the hold's own lock and state
+-- make it once. All accounts are locked before the first is touched, in the
+-- one order.
+
+-- Frees holds that nobody posted in time.
+CREATE OR REPLACE FUNCTION ledger.expire_holds(batch int)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    holds  uuid[];
+    hold   uuid;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('ledger.expire_holds')) THEN
+        RETURN 0;
+    END IF;
+
+    holds := ARRAY(SELECT h.id
+                   FROM ledger.hold AS h
+                   WHERE h.state = 'pending' AND h.expires_at <= now()
+                   ORDER BY h.expires_at
+                   LIMIT batch
+                   FOR NO KEY UPDATE SKIP LOCKED);
+
+    PERFORM ledger.lock_accounts(ARRAY(SELECT h.account
+                                       FROM ledger.hold AS h
+                                       WHERE h.id = ANY (holds)));
+
+    FOREACH hold IN ARRAY holds LOOP
+        PERFORM ledger.free_hold(hold, NULL);
+        PERFORM ledger.hold_transition(hold, 'expired');
+        PERFORM ledger.journal_hold('hold.expired', hold, NULL);
+    END LOOP;
+
+    RETURN cardinality(holds);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.expire_holds(int) IS
+    'Ends holds whose time is over';
+
+-- Pays holds whose settlement was promised for now. What is frozen stays held
+-- until it no longer is.
+CREATE OR REPLACE FUNCTION ledger.settle_holds(batch int)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    holds   uuid[];
+    states  ledger.state[];
+    hold    record;
+    n       int := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('ledger.settle_holds')) THEN
+        RETURN 0;
+    END IF;
+
+    holds := ARRAY(SELECT h.id
+                   FROM ledger.hold AS h
+                        JOIN ledger.account AS d ON d.id = h.account
+                        JOIN ledger.account AS c ON c.id = h.credit
+                   WHERE h.state = 'pending' AND h.settles_at <= now()
+                     AND NOT d.frozen AND NOT c.frozen
+                   ORDER BY h.settles_at
+                   LIMIT batch
+                   FOR NO KEY UPDATE OF h SKIP LOCKED);
+
+    states := ledger.lock_accounts(ARRAY(
+        SELECT a.id
+        FROM ledger.hold AS h
+             CROSS JOIN LATERAL (VALUES (h.account), (h.credit)) AS a (id)
+        WHERE h.id = ANY (holds)));
+
+    FOR hold IN
+        SELECT h.id, h.credit, h.amount, h.memo
+        FROM ledger.hold AS h
+        WHERE h.id = ANY (holds)
+          AND NOT EXISTS (SELECT 1 FROM unnest(states) AS s
+                          WHERE s.id IN (h.account, h.credit) AND s.frozen)
+        ORDER BY h.settles_at, h.id
+    LOOP
+        PERFORM ledger.post_hold(hold.id, hold.credit, hold.amount, 'hold',
+                                 hold.memo);
+        PERFORM ledger.journal_hold('hold.posted', hold.id, NULL);
+        n := n + 1;
+    END LOOP;
+
+    RETURN n;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.settle_holds(int) IS
+    'Pays holds whose settlement is due';
