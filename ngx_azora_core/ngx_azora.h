@@ -159,11 +159,13 @@ struct ngx_azora_row_s {
     ngx_uint_t                 cost;         /* rate-limit cost, 0 means 1 */
     const char                *media;        /* "text/csv": a GET's other type,
                                                 see ngx_azora_media.c; NULL */
+    ngx_uint_t                 cache;        /* PUBLIC GET: seconds for which
+                                                an answer is kept, 0: none */
 };
 
 #define NGX_AZORA_ROWS_END                                                    \
     { 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,       \
-      NULL, 0, NULL }
+      NULL, 0, NULL, 0 }
 
 
 typedef struct {
@@ -284,6 +286,8 @@ struct ngx_azora_ctx_s {
     ngx_str_t                  request_id;       /* see $azora_request_id */
     ngx_azora_problem_t        problem;
     ngx_azora_reply_t          reply;
+    uint64_t                   generation;   /* of the row's version when it
+                                                was asked, 0: none */
     ngx_azora_op_t            *op;           /* in flight for this request */
 
     u_char                     trace_id[32];     /* lower-case hex, no NUL */

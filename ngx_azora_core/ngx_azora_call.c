@@ -177,12 +177,9 @@ ngx_azora_call_sql(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint,
 ngx_int_t
 ngx_azora_call_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                     rc;
-    ngx_str_t                     params[NGX_AZORA_CALL_PARAMS_MAX];
-    ngx_uint_t                    i, write;
-    ngx_azora_ctx_t              *ctx;
-    const ngx_azora_endpoint_t   *endpoint;
-    const ngx_azora_statement_t  *statement;
+    ngx_int_t                    rc;
+    ngx_azora_ctx_t             *ctx;
+    const ngx_azora_endpoint_t  *endpoint;
 
     ctx = ngx_azora_get_ctx(r);
 
@@ -196,8 +193,19 @@ ngx_azora_call_handler(ngx_http_request_t *r)
         return endpoint->row->handler(r);
     }
 
+    /* before the question: an answer is never newer by name than by age */
+
+    if (endpoint->row->version != NULL) {
+        ctx->generation = ngx_azora_generation(endpoint->generation);
+    }
+
     if (ngx_azora_etag_known(r, ctx) == NGX_OK) {
         return ngx_azora_reply_not_modified(r, ctx);
+    }
+
+    rc = ngx_azora_cache_handler(r, ctx);
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     rc = ngx_azora_call_key(r, ctx);
@@ -209,19 +217,7 @@ ngx_azora_call_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    statement = ctx->idempotency_key.len ? endpoint->keyed : endpoint->plain;
-    write = (statement->lane != NGX_AZORA_LANE_READ);
-
-    if (ngx_azora_call_caller(r, ctx, write, &params[0]) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    for (i = 0; i < endpoint->nfields; i++) {
-        params[i + 1] = ctx->values[i].text;
-    }
-
-    ctx->op = ngx_azora_query(statement, params, 0, ngx_azora_result_handler,
-                              r);
+    ctx->op = ngx_azora_call_query(r, ctx, ngx_azora_result_handler, r);
     if (ctx->op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -230,6 +226,32 @@ ngx_azora_call_handler(ngx_http_request_t *r)
     r->read_event_handler = ngx_http_test_reading;
 
     return NGX_DONE;
+}
+
+
+ngx_azora_op_t *
+ngx_azora_call_query(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_azora_op_pt handler, void *data)
+{
+    ngx_str_t                     params[NGX_AZORA_CALL_PARAMS_MAX];
+    ngx_uint_t                    i, write;
+    const ngx_azora_endpoint_t   *endpoint;
+    const ngx_azora_statement_t  *statement;
+
+    endpoint = ctx->endpoint;
+
+    statement = ctx->idempotency_key.len ? endpoint->keyed : endpoint->plain;
+    write = (statement->lane != NGX_AZORA_LANE_READ);
+
+    if (ngx_azora_call_caller(r, ctx, write, &params[0]) != NGX_OK) {
+        return NULL;
+    }
+
+    for (i = 0; i < endpoint->nfields; i++) {
+        params[i + 1] = ctx->values[i].text;
+    }
+
+    return ngx_azora_query(statement, params, 0, handler, data);
 }
 
 

@@ -29,6 +29,8 @@
 #define NGX_AZORA_ERRORS_MAX        32
 #define NGX_AZORA_KEY_LEN_MAX       255
 #define NGX_AZORA_TITLE_MAX         80
+#define NGX_AZORA_CACHE_SECONDS_MAX 86400
+#define NGX_AZORA_CACHE_LABEL_MAX   128
 
 
 /* Routes: a trie of path segments (ngx_azora_route.c) */
@@ -93,6 +95,18 @@ struct ngx_azora_statement_s {
     ngx_str_t                     sql;          /* NUL-terminated */
     ngx_uint_t                    nparams;
 };
+
+
+/* The response cache (ngx_azora_cache.c) */
+
+typedef struct ngx_azora_cache_zone_s  ngx_azora_cache_zone_t;
+
+typedef struct {
+    size_t                        size;         /* of the zone, 0: off */
+    ngx_msec_t                    stale;        /* how long after its time */
+    ngx_slab_pool_t              *slab;
+    ngx_azora_cache_zone_t       *zone;         /* NULL: off */
+} ngx_azora_cache_conf_t;
 
 
 /* Breakers, in shared memory (ngx_azora_breaker.c) */
@@ -167,6 +181,7 @@ typedef struct {
     ngx_azora_pg_conf_t           pg;
     ngx_azora_redis_conf_t        redis;
     ngx_azora_fetch_conf_t        fetch;
+    ngx_azora_cache_conf_t        cache;
     ngx_shm_zone_t               *zone;
     ngx_str_t                     openapi;      /* the document */
     ngx_str_t                     openapi_etag;
@@ -257,8 +272,27 @@ void ngx_azora_field_bounds(const ngx_azora_field_t *field, int64_t *min,
 /* ngx_azora_call.c */
 ngx_int_t ngx_azora_call_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_call_handler(ngx_http_request_t *r);
+/* sends the row's statement with the request's parameters; NULL: no memory */
+ngx_azora_op_t *ngx_azora_call_query(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, ngx_azora_op_pt handler, void *data);
+
 /* ngx_azora_result.c: the operation's answer becomes the response */
 void ngx_azora_result_handler(ngx_azora_op_t *op, void *data);
+/* ends the request with it, or with rc when that is no NGX_OK */
+void ngx_azora_result_finish(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_azora_op_t *op, ngx_int_t rc);
+/* the reply as it is in the operation; NGX_DECLINED: there is none */
+ngx_int_t ngx_azora_result_reply(ngx_azora_op_t *op, ngx_azora_reply_t *reply);
+
+/* ngx_azora_cache.c */
+char *ngx_azora_cache_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_azora_cache_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+ngx_int_t ngx_azora_cache_init_process(ngx_cycle_t *cycle);
+/* NGX_DECLINED: the row is not cached; else what a content handler returns */
+ngx_int_t ngx_azora_cache_handler(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
 /* fills ctx->fingerprint, once, before any parameter is replaced */
 ngx_int_t ngx_azora_call_fingerprint(ngx_azora_ctx_t *ctx);
 

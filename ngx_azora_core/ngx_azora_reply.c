@@ -206,15 +206,9 @@ static ngx_int_t
 ngx_azora_etag_make(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_str_t *etag)
 {
-    uint32_t   crc;
-    uint64_t   generation;
+    uint32_t  crc;
 
-    if (ctx->endpoint->row->version == NULL) {
-        return NGX_DECLINED;
-    }
-
-    generation = ngx_azora_generation(ctx->endpoint->generation);
-    if (generation == 0) {
+    if (ctx->endpoint->row->version == NULL || ctx->generation == 0) {
         return NGX_DECLINED;
     }
 
@@ -229,7 +223,8 @@ ngx_azora_etag_make(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    etag->len = ngx_sprintf(etag->data, "W/\"%xL-%08xD\"", generation, crc)
+    etag->len = ngx_sprintf(etag->data, "W/\"%xL-%08xD\"", ctx->generation,
+                            crc)
                 - etag->data;
 
     return NGX_OK;

@@ -27,21 +27,31 @@ static void ngx_azora_result_members(ngx_http_request_t *r, json_t *members);
 void
 ngx_azora_result_handler(ngx_azora_op_t *op, void *data)
 {
-    ngx_int_t            rc;
     ngx_azora_ctx_t     *ctx;
-    ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
     r = data;
-    c = r->connection;
     ctx = ngx_http_get_module_ctx(r, ngx_http_azora_module);
-
     ctx->op = NULL;
+
+    ngx_azora_result_finish(r, ctx, op, NGX_OK);
+}
+
+
+void
+ngx_azora_result_finish(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_azora_op_t *op, ngx_int_t rc)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
     r->read_event_handler = ngx_http_block_reading;
 
     ngx_http_set_log_request(c->log, r);
 
-    rc = ngx_azora_result_take(r, ctx, op);
+    if (rc == NGX_OK) {
+        rc = ngx_azora_result_take(r, ctx, op);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_azora_reply_send(r, ctx);
@@ -49,6 +59,34 @@ ngx_azora_result_handler(ngx_azora_op_t *op, void *data)
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
+}
+
+
+ngx_int_t
+ngx_azora_result_reply(ngx_azora_op_t *op, ngx_azora_reply_t *reply)
+{
+    ngx_int_t   status;
+    ngx_str_t   value;
+
+    if (ngx_azora_op_status(op) != NGX_AZORA_OP_OK
+        || ngx_azora_op_rows(op) != 1)
+    {
+        return NGX_DECLINED;
+    }
+
+    value = ngx_azora_op_value(op, 0, NGX_AZORA_COLUMN_STATUS);
+    status = ngx_atoi(value.data, value.len);
+
+    if (status == NGX_ERROR) {
+        return NGX_DECLINED;
+    }
+
+    reply->status = status;
+    reply->body = ngx_azora_op_value(op, 0, NGX_AZORA_COLUMN_BODY);
+    reply->etag = ngx_azora_op_value(op, 0, NGX_AZORA_COLUMN_ETAG);
+    reply->location = ngx_azora_op_value(op, 0, NGX_AZORA_COLUMN_LOCATION);
+
+    return NGX_OK;
 }
 
 

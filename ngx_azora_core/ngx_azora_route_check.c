@@ -96,6 +96,21 @@ ngx_azora_route_check_row(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint)
     {
         wrong = "only a GET without a version has another media type";
 
+    } else if (row->cache != 0
+               && (row->method != NGX_HTTP_GET || who != NGX_AZORA_PUBLIC
+                   || (row->flags & NGX_AZORA_WRITE) || row->function == NULL
+                   || row->prepare != NULL || row->finish != NULL
+                   || row->media != NULL))
+    {
+        wrong = "only what a PUBLIC GET reads from SQL can be cached";
+
+    } else if (row->cache > NGX_AZORA_CACHE_SECONDS_MAX
+               || (row->cache != 0
+                   && endpoint->label.len > NGX_AZORA_CACHE_LABEL_MAX))
+    {
+        wrong = "it is cached for more than a day, or its path is too long "
+                "to be";
+
     } else if ((row->flags & NGX_AZORA_BATCH)
                && (row->flags & NGX_AZORA_SLOW))
     {

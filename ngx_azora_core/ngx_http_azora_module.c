@@ -71,6 +71,13 @@ static ngx_command_t  ngx_http_azora_commands[] = {
       0,
       NULL },
 
+    { ngx_string("azora_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_azora_cache_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("azora_redis"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_azora_redis,
@@ -285,6 +292,7 @@ ngx_http_azora_postconfiguration(ngx_conf_t *cf)
     if (ngx_azora_route_init(cf, amcf) != NGX_OK
         || ngx_azora_call_init(cf, amcf) != NGX_OK
         || ngx_azora_task_init(cf, amcf) != NGX_OK
+        || ngx_azora_cache_init(cf, amcf) != NGX_OK
         || ngx_azora_openapi_init(cf, amcf) != NGX_OK
         || ngx_azora_shm_init(cf, amcf) != NGX_OK
         || ngx_azora_problem_init(cf) != NGX_OK)
@@ -330,6 +338,9 @@ ngx_http_azora_create_main_conf(ngx_conf_t *cf)
     }
 
     ngx_azora_lane_unset(&amcf->pg);
+
+    amcf->cache.size = NGX_CONF_UNSET_SIZE;
+    amcf->cache.stale = NGX_CONF_UNSET_MSEC;
 
     return amcf;
 }
@@ -414,6 +425,7 @@ ngx_http_azora_init_process(ngx_cycle_t *cycle)
         || ngx_azora_pg_init_process(cycle) != NGX_OK
         || ngx_azora_listen_init_process(cycle) != NGX_OK
         || ngx_azora_task_init_process(cycle) != NGX_OK
+        || ngx_azora_cache_init_process(cycle) != NGX_OK
         || ngx_azora_redis_init_process(cycle) != NGX_OK)
     {
         return NGX_ERROR;

@@ -56,7 +56,8 @@ const ngx_azora_row_t  ngx_http_azora_constitution_rows[] = {
       .returns = ngx_http_azora_constitution_returns,
       .function = "court.constitution",
       .summary = "Read the constitution and the rules in force",
-      .version = "constitution" },
+      .version = "constitution",
+      .cache = 600 },
 
     NGX_AZORA_ROWS_END
 };

@@ -235,14 +235,16 @@ const ngx_azora_row_t  ngx_http_azora_course_rows[] = {
       .returns = ngx_http_azora_course_list_returns,
       .function = "learning.list_courses",
       .summary = "List the published courses",
-      .version = "catalogue" },
+      .version = "catalogue",
+      .cache = 600 },
 
     { NGX_HTTP_GET, "/v1/courses/{slug}", NGX_AZORA_PUBLIC,
       .fields = ngx_http_azora_course_slug_fields,
       .returns = ngx_http_azora_course_get_returns,
       .function = "learning.get_course",
       .summary = "Show a course with its lessons and its quiz",
-      .version = "catalogue" },
+      .version = "catalogue",
+      .cache = 600 },
 
     { NGX_HTTP_GET, "/v1/courses/{slug}/lessons/{number}", NGX_AZORA_USER,
       "course:read",

@@ -66,9 +66,10 @@ static const ngx_azora_field_t  ngx_azora_echo_text[] = {
 };
 
 
-#define NGX_AZORA_ECHO(method, path, flags, scope, fields, roles)             \
-    { NGX_HTTP_##method, path, flags, scope, fields, NULL, NULL, "Echoes",    \
-      roles, NULL, NULL, NULL, ngx_azora_echo_handler, 0 }
+#define NGX_AZORA_ECHO(verb, uri, flag, need, takes, who)                     \
+    { .method = NGX_HTTP_##verb, .path = uri, .flags = flag, .scope = need,   \
+      .fields = takes, .summary = "Echoes", .roles = who,                     \
+      .handler = ngx_azora_echo_handler }
 
 
 static const ngx_azora_row_t  ngx_azora_echo_rows[] = {

@@ -24,9 +24,21 @@ static const ngx_azora_field_t  ngx_azora_probe_item[] = {
 };
 
 
-#define NGX_AZORA_PROBE(method, path, flags, fields, function)                \
-    { NGX_HTTP_##method, path, NGX_AZORA_PUBLIC|flags, NULL, fields, NULL,    \
-      function, "Probes", NULL, NULL, NULL, NULL, NULL, 0 }
+static const ngx_azora_field_t  ngx_azora_probe_kept[] = {
+    { "n", NGX_AZORA_INTEGER, NGX_AZORA_REQUIRED|NGX_AZORA_IN_QUERY, 0, 0,
+      NULL, NULL, "A number." },
+    { "wait", NGX_AZORA_INTEGER, NGX_AZORA_IN_QUERY, 0, 0, NULL, NULL,
+      "Milliseconds." },
+    { "size", NGX_AZORA_INTEGER, NGX_AZORA_IN_QUERY, 0, 0, NULL, NULL,
+      "How much." },
+    NGX_AZORA_END
+};
+
+
+#define NGX_AZORA_PROBE(verb, uri, flag, takes, name)                         \
+    { .method = NGX_HTTP_##verb, .path = uri,                                 \
+      .flags = NGX_AZORA_PUBLIC|flag, .fields = takes, .function = name,      \
+      .summary = "Probes" }
 
 
 static const ngx_azora_row_t  ngx_azora_probe_rows[] = {
@@ -51,6 +63,21 @@ static const ngx_azora_row_t  ngx_azora_probe_rows[] = {
                     "probe.pause"),
     NGX_AZORA_PROBE(POST, "/probe/batch", NGX_AZORA_BATCH,
                     ngx_azora_probe_item, "probe.batch"),
+
+    /* one that only time makes old, and one that the catalogue does */
+    { NGX_HTTP_GET, "/probe/kept", NGX_AZORA_PUBLIC,
+      .fields = ngx_azora_probe_kept,
+      .function = "probe.kept",
+      .summary = "Probes",
+      .cache = 2 },
+
+    { NGX_HTTP_GET, "/probe/catalogue", NGX_AZORA_PUBLIC,
+      .fields = ngx_azora_probe_kept,
+      .function = "probe.kept",
+      .summary = "Probes",
+      .version = "catalogue",
+      .cache = 600 },
+
     NGX_AZORA_ROWS_END
 };
 

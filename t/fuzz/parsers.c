@@ -97,9 +97,9 @@ static const ngx_azora_field_t  four[] = {
     NGX_AZORA_END
 };
 
-#define ROW(method, path, fields)                                             \
-    { NGX_HTTP_##method, path, NGX_AZORA_PUBLIC, NULL, fields, NULL,          \
-      "test.f", "Tests", NULL, NULL, NULL, NULL, NULL, 0 }
+#define ROW(verb, uri, takes)                                                 \
+    { .method = NGX_HTTP_##verb, .path = uri, .flags = NGX_AZORA_PUBLIC,      \
+      .fields = takes, .function = "test.f", .summary = "Tests" }
 
 static const ngx_azora_row_t  rows[] = {
     ROW(POST, "/v1/courses", body_fields),

@@ -37,9 +37,9 @@ static const ngx_azora_field_t  by_four[] = {
 };
 
 
-#define ROW(method, path, flags, fields)                                      \
-    { method, path, flags, NULL, fields, NULL, "test.f", "Tests", NULL, NULL, \
-      NULL, NULL, NULL, 0 }
+#define ROW(verb, uri, flag, takes)                                           \
+    { .method = verb, .path = uri, .flags = flag, .fields = takes,            \
+      .function = "test.f", .summary = "Tests" }
 
 #define PUBLIC(method, path, fields)                                          \
     ROW(NGX_HTTP_##method, path, NGX_AZORA_PUBLIC, fields)
@@ -180,6 +180,10 @@ static const ngx_azora_field_t  f_25[26] = {
 };
 
 
+#define CACHED(verb, flag, seconds)                                           \
+    { .method = NGX_HTTP_##verb, .path = "/p", .flags = NGX_AZORA_##flag,     \
+      .function = "test.f", .summary = "Tests", .cache = seconds }
+
 #define BAD(row, why)         { { row, NGX_AZORA_ROWS_END }, why }
 #define POST(fields)          PUBLIC(POST, "/p", fields)
 
@@ -225,6 +229,11 @@ static const ngx_azora_wrong_t  wrongs[] = {
     BAD(POST(f_items), "two fields \"a\""),
     BAD(POST(f_cycle), "nested too deep"),
     BAD(POST(f_25), "more than 24 fields"),
+    { { CACHED(POST, PUBLIC, 60), NGX_AZORA_ROWS_END }, "can be cached" },
+    { { CACHED(GET, USER, 60), NGX_AZORA_ROWS_END }, "can be cached" },
+    { { CACHED(GET, PUBLIC|NGX_AZORA_WRITE, 60), NGX_AZORA_ROWS_END },
+      "can be cached" },
+    { { CACHED(GET, PUBLIC, 86401), NGX_AZORA_ROWS_END }, "than a day" },
     { { POST(NULL), POST(f_body), NGX_AZORA_ROWS_END },
       "has a row of this method and path" },
     { { PUBLIC(GET, "/p/{slug}", by_slug), PUBLIC(PUT, "/p/{id}", by_id),

@@ -46,10 +46,12 @@ static const ngx_azora_field_t  slug[] = {
 };
 
 static const ngx_azora_row_t  rows[] = {
-    { NGX_HTTP_POST, "/v1/things/{id}", NGX_AZORA_PUBLIC, NULL, fields, NULL,
-      "test.f", "Tests", NULL, NULL, NULL, NULL, NULL, 0 },
-    { NGX_HTTP_GET, "/v1/courses/{slug}", NGX_AZORA_PUBLIC, NULL, slug, NULL,
-      "test.f", "Tests", NULL, NULL, NULL, NULL, NULL, 0 },
+    { .method = NGX_HTTP_POST, .path = "/v1/things/{id}",
+      .flags = NGX_AZORA_PUBLIC, .fields = fields,
+      .function = "test.f", .summary = "Tests" },
+    { .method = NGX_HTTP_GET, .path = "/v1/courses/{slug}",
+      .flags = NGX_AZORA_PUBLIC, .fields = slug,
+      .function = "test.f", .summary = "Tests" },
     NGX_AZORA_ROWS_END
 };
 

@@ -68,6 +68,20 @@ CREATE FUNCTION probe.big(caller azora.caller, n bigint)
 RETURNS azora.reply LANGUAGE sql STABLE AS
 $$ SELECT probe.reply(repeat('abcdefghij', (n / 10)::int)) $$
 ;;
+CREATE FUNCTION probe.kept(caller azora.caller, n bigint, wait bigint,
+                           size bigint)
+RETURNS azora.reply LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM pg_sleep(coalesce(wait, 0) / 1000.0);
+    IF n < 0 THEN
+        RETURN ROW(404, json_build_object('problem', 'not-found',
+                   'detail', 'There is none.'), NULL, NULL)::azora.reply;
+    END IF;
+    RETURN ROW(200, json_build_object('n', 1000 / n, 'at', clock_timestamp(),
+                   'who', caller.subject, 'pad', repeat('x', size::int)),
+               NULL, NULL)::azora.reply;
+END $$
+;;
 CREATE FUNCTION probe.settings(caller azora.caller)
 RETURNS azora.reply LANGUAGE sql STABLE AS
 $$ SELECT ROW(200, json_object_agg(name, current_setting(name)), NULL,
