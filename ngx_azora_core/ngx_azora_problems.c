@@ -92,6 +92,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "without repeated members." },
     { "invalid-milestones", "The milestones are wrong",
       "errors names the milestone and says why." },
+    { "invalid-refresh-token", "The refresh token is of no use",
+      "It is absent, unknown, expired, or was used before: each is used once. "
+      "Log in again." },
     { "invalid-skills", "The skills are wrong",
       "Skills are short texts, each of them once." },
     { "invalid-token", "The access token is not valid",
@@ -123,6 +126,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "which." },
     { "not-reversible", "This movement cannot be given back",
       "Only transfers between people can, and only what they moved." },
+    { "origin-not-allowed", "Not from this page",
+      "A browser sends the cookie by itself. The Origin header must name this "
+      "server, or one that the operator listed." },
     { "outcome-unknown", "The outcome is not known yet",
       "The database did not answer in time. Repeat the request with the same "
       "Idempotency-Key: it takes effect at most once." },

@@ -34,6 +34,8 @@ GRANT EXECUTE ON FUNCTION
     azora.generations(),
     azora.purge(int),
     identity.credential(text),
+    identity.own_credential(uuid),
+    identity.revocations(bigint),
     ledger.consume_rewards(int),
     ledger.expire_holds(int),
     ledger.settle_holds(int),

@@ -71,10 +71,22 @@ typedef struct {
 } ngx_http_azora_auth_expect_t;
 
 
-/* Scratch memory of one verification; the strings point into it. */
+/*
+ * What a token proves.  Whether it still counts is asked of the revocations:
+ * the session may have ended and the account's epoch may have been raised.
+ */
 
 typedef struct {
     ngx_azora_principal_t      principal;
+    uint64_t                   epoch;     /* of the account, when issued */
+    time_t                     issued;    /* Unix seconds */
+} ngx_http_azora_auth_proof_t;
+
+
+/* Scratch memory of one verification; the strings point into it. */
+
+typedef struct {
+    ngx_http_azora_auth_proof_t  identity;
     ngx_str_t                  typ;
     ngx_str_t                  payload;
     const char                *reason;    /* of a refusal, static */
@@ -130,6 +142,9 @@ typedef struct {
     ngx_int_t                      pool_threads;
     ngx_int_t                      pool_queue;
     time_t                         lifetime;     /* of a token, seconds */
+    time_t                         stale;        /* of revocations, seconds;
+                                                    0: nobody asks for them */
+    ngx_array_t                   *origins;      /* of ngx_str_t, or NULL */
     size_t                         cache_size;   /* bytes, 0: no cache */
     ngx_http_azora_auth_expect_t   expect;
 
@@ -140,10 +155,12 @@ typedef struct {
     ngx_thread_pool_t             *pool;
     ngx_uint_t                     pool_own;     /* nobody else's work there */
     const ngx_azora_statement_t   *credential;
+    const ngx_azora_statement_t   *own_credential;
     ngx_uint_t                     sessions;     /* generation */
     ngx_uint_t                     metric_cached;
     ngx_uint_t                     metric_verified;
     ngx_uint_t                     metric_refused;
+    ngx_uint_t                     metric_revoked;
     ngx_uint_t                     metric_hashed;
     ngx_uint_t                     metric_busy;
     ngx_uint_t                     metric_waiting;
@@ -156,9 +173,27 @@ extern const ngx_azora_row_t  ngx_http_azora_auth_rows[];
 /* ngx_http_azora_auth_module.c */
 extern ngx_module_t  ngx_http_azora_auth_module;
 
+/* ngx_http_azora_auth_conf.c */
+char *ngx_http_azora_auth_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_azora_auth_set_stale(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_azora_auth_set_origin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_azora_auth_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* ngx_http_azora_auth_stage.c */
 ngx_int_t ngx_http_azora_auth_stage(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
+/* Blank-separated words of a token's principal become memory of pool. */
+ngx_int_t ngx_http_azora_auth_principal(ngx_pool_t *pool,
+    ngx_azora_principal_t *dst, const ngx_azora_principal_t *src);
+/* The 401 for a bad token; reason is a static sentence without quotes. */
+ngx_int_t ngx_http_azora_auth_invalid(ngx_http_request_t *r,
+    const char *reason);
 
 
 /*
@@ -255,14 +290,15 @@ ngx_int_t ngx_http_azora_auth_cache_add(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
 /*
  * Looks for the token with this SHA-256.  NGX_OK: the principal's strings are
- * in pool; NGX_DECLINED: not there, expired or of another epoch.
+ * in pool, and *generation is that of sessions when it was last known not to
+ * be revoked; NGX_DECLINED: not there, or expired.
  */
 ngx_int_t ngx_http_azora_auth_cache_get(ngx_http_azora_auth_cache_t *cache,
-    const u_char *hash, uint64_t ring, uint64_t generation, time_t now,
-    ngx_pool_t *pool, ngx_azora_principal_t *principal);
+    const u_char *hash, uint64_t ring, time_t now, ngx_pool_t *pool,
+    ngx_http_azora_auth_proof_t *identity, uint64_t *generation);
 void ngx_http_azora_auth_cache_put(ngx_http_azora_auth_cache_t *cache,
     const u_char *hash, uint64_t ring, uint64_t generation, time_t now,
-    const ngx_azora_principal_t *principal);
+    const ngx_http_azora_auth_proof_t *identity);
 
 
 /*
@@ -326,7 +362,10 @@ struct ngx_http_azora_auth_job_s {
     u_char                           password[NGX_HTTP_AZORA_AUTH_PASSWORD_MAX];
 };
 
-/* The request's own state between two entries of its prepare step. */
+/*
+ * The request's own state between two entries of the auth stage or of its
+ * prepare step.
+ */
 
 struct ngx_http_azora_auth_ctx_s {
     ngx_http_request_t              *request;
@@ -335,8 +374,27 @@ struct ngx_http_azora_auth_ctx_s {
     ngx_http_azora_auth_job_t       *job;
     ngx_http_azora_auth_password_e   result;
     ngx_str_t                        made;      /* PHC string in r->pool */
+    ngx_str_t                        tag;       /* of the stored hash */
+    ngx_str_t                        email;     /* of the caller */
+    ngx_str_t                        name;
     ngx_int_t                        status;    /* of the lookup */
+
+    ngx_http_azora_auth_proof_t   identity;  /* proved, but not yet known
+                                                   to live */
+    ngx_queue_t                      queue;     /* of those who wait */
+    uint64_t                         load;      /* of revocations */
+    unsigned                         proved:1;
+    unsigned                         queued:1;
+    unsigned                         own:1;     /* the caller's password */
+    unsigned                         in_body:1; /* the refresh token */
+    u_char                           hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
+
+    ngx_str_t                        presented; /* refresh token */
+    ngx_str_t                        fresh;     /* its successor */
 };
+
+/* ngx_http_azora_auth_ctx.c; NULL: out of memory */
+ngx_http_azora_auth_ctx_t *ngx_http_azora_auth_get_ctx(ngx_http_request_t *r);
 
 /*
  * Queues a job for the request; stored NULL hashes, otherwise verifies.
@@ -350,6 +408,76 @@ ngx_int_t ngx_http_azora_auth_hash(ngx_http_request_t *r,
 void ngx_http_azora_auth_hash_init(void);
 /* The client left. */
 void ngx_http_azora_auth_hash_forget(ngx_http_azora_auth_ctx_t *actx);
+
+
+
+/*
+ * ngx_http_azora_auth_revoked.c: what this worker knows of tokens that ended
+ * before they expire.  revoked() answers NGX_OK: lives; NGX_DECLINED: ended;
+ * NGX_AGAIN: the request was queued until PostgreSQL was asked, and will be
+ * resumed; NGX_BUSY: nobody knows, and for too long.
+ */
+ngx_int_t ngx_http_azora_auth_revoked_add(ngx_conf_t *cf);
+void ngx_http_azora_auth_revoked_init(void);
+ngx_int_t ngx_http_azora_auth_revoked(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf,
+    const ngx_http_azora_auth_proof_t *identity);
+/*
+ * The value that the generation of sessions must have reached: that which
+ * PostgreSQL told, or which this node itself caused a moment ago.  0: unknown.
+ */
+uint64_t ngx_http_azora_auth_generation(
+    const ngx_http_azora_auth_main_conf_t *conf);
+/* A finish step: takes the value out of the reply's etag. */
+ngx_int_t ngx_http_azora_auth_revoked_finish(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/* ngx_http_azora_auth_list.c: the list itself, of this process */
+void ngx_http_azora_auth_list_reset(void);
+ngx_int_t ngx_http_azora_auth_list_add(const u_char *target, int64_t epoch,
+    time_t at, time_t now, ngx_log_t *log);
+ngx_uint_t ngx_http_azora_auth_list_has(
+    const ngx_http_azora_auth_proof_t *identity);
+/* Tokens issued until then are refused: what ended so long ago is unknown. */
+void ngx_http_azora_auth_list_floor(time_t issued);
+/* 36 characters into 16 bytes; NGX_DECLINED: the text is absent */
+ngx_int_t ngx_http_azora_auth_list_uuid(const ngx_str_t *text, u_char *out);
+#define NGX_HTTP_AZORA_AUTH_ENDED_MAX     65536
+#define NGX_HTTP_AZORA_AUTH_ENDED_ALL     INT64_MAX   /* every epoch */
+
+
+/* ngx_http_azora_auth_prove.c: steps around passwords */
+ngx_int_t ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_http_azora_auth_login_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/* The caller's own "password" once more. */
+ngx_int_t ngx_http_azora_auth_again_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/* "current_password" and "new_password" */
+ngx_int_t ngx_http_azora_auth_change_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
+/* ngx_http_azora_auth_refresh.c: steps around refresh tokens */
+/* Draws one for a session that is to be opened, into the field "refresh". */
+ngx_int_t ngx_http_azora_auth_refresh_draw(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx);
+ngx_int_t ngx_http_azora_auth_refresh_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_http_azora_auth_refresh_finish(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/* Access token and refresh token for what identity.open_session answered. */
+ngx_int_t ngx_http_azora_auth_login_finish(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/* revoked_finish(), and the cookie goes */
+ngx_int_t ngx_http_azora_auth_logout_finish(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/* ngx_http_azora_auth_cookie.c */
+ngx_int_t ngx_http_azora_auth_cookie_get(ngx_http_request_t *r,
+    ngx_str_t *value);
+ngx_int_t ngx_http_azora_auth_cookie_set(ngx_http_request_t *r,
+    const ngx_str_t *value);
+/* Whether the Origin header names this server or one of azora_auth_origin. */
+ngx_uint_t ngx_http_azora_auth_origin_ok(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_AZORA_AUTH_H_INCLUDED_ */

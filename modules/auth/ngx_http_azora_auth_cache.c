@@ -8,7 +8,10 @@
  * owns its cell by its process id; the cell of a worker that died while
  * writing is taken over by the next writer.
  *
- * Expiry, the ring's keys and the epoch of sessions are compared at each hit.
+ * Expiry and the ring's keys are compared at each hit.  A cell also says with
+ * which generation of sessions its token was last known to live; with another
+ * one the caller looks at the revocations and puts it here anew, which costs
+ * far less than a signature.
  */
 
 
@@ -17,7 +20,7 @@
 
 
 #define NGX_HTTP_AZORA_AUTH_CACHE_MAGIC    0x6e656b6f74ULL   /* "token" */
-#define NGX_HTTP_AZORA_AUTH_CACHE_VERSION  1
+#define NGX_HTTP_AZORA_AUTH_CACHE_VERSION  2
 #define NGX_HTTP_AZORA_AUTH_CELL           512
 #define NGX_HTTP_AZORA_AUTH_WAYS           4
 #define NGX_HTTP_AZORA_AUTH_STRINGS        5
@@ -30,8 +33,10 @@ typedef struct {
     uint64_t                   ring;
     uint64_t                   generation;
     int64_t                    expires;     /* Unix seconds, 0: empty */
+    int64_t                    issued;
+    uint64_t                   epoch;
     uint16_t                   len[NGX_HTTP_AZORA_AUTH_STRINGS];
-    u_char                     text[NGX_HTTP_AZORA_AUTH_CELL - 82];
+    u_char                     text[NGX_HTTP_AZORA_AUTH_CELL - 98];
 } ngx_http_azora_auth_cell_t;
 
 
@@ -176,17 +181,19 @@ ngx_http_azora_auth_cache_set(ngx_http_azora_auth_table_t *table,
 
 ngx_int_t
 ngx_http_azora_auth_cache_get(ngx_http_azora_auth_cache_t *cache,
-    const u_char *hash, uint64_t ring, uint64_t generation, time_t now,
-    ngx_pool_t *pool, ngx_azora_principal_t *principal)
+    const u_char *hash, uint64_t ring, time_t now, ngx_pool_t *pool,
+    ngx_http_azora_auth_proof_t *identity, uint64_t *generation)
 {
     size_t                       size;
     u_char                      *p;
     uint64_t                     seq;
     ngx_str_t                   *s[NGX_HTTP_AZORA_AUTH_STRINGS];
     ngx_uint_t                   i, way;
+    ngx_azora_principal_t       *principal;
     ngx_http_azora_auth_cell_t  *cell;
     uint16_t                     len[NGX_HTTP_AZORA_AUTH_STRINGS];
 
+    principal = &identity->principal;
     cell = ngx_http_azora_auth_cache_set(cache->table, hash);
 
     for (way = 0; way < NGX_HTTP_AZORA_AUTH_WAYS; way++, cell++) {
@@ -200,12 +207,13 @@ ngx_http_azora_auth_cache_get(ngx_http_azora_auth_cache_t *cache,
             continue;
         }
 
-        if (cell->ring != ring || cell->generation != generation
-            || cell->expires <= now)
-        {
+        if (cell->ring != ring || cell->expires <= now) {
             return NGX_DECLINED;
         }
 
+        *generation = cell->generation;
+        identity->epoch = cell->epoch;
+        identity->issued = (time_t) cell->issued;
         principal->expires = (time_t) cell->expires;
         ngx_memcpy(len, cell->len, sizeof(len));
         size = 0;
@@ -254,7 +262,7 @@ ngx_http_azora_auth_cache_get(ngx_http_azora_auth_cache_t *cache,
 void
 ngx_http_azora_auth_cache_put(ngx_http_azora_auth_cache_t *cache,
     const u_char *hash, uint64_t ring, uint64_t generation, time_t now,
-    const ngx_azora_principal_t *principal)
+    const ngx_http_azora_auth_proof_t *identity)
 {
     size_t                       size;
     u_char                      *p;
@@ -262,6 +270,9 @@ ngx_http_azora_auth_cache_put(ngx_http_azora_auth_cache_t *cache,
     ngx_uint_t                   i, way;
     ngx_http_azora_auth_cell_t  *cell, *victim;
     const ngx_str_t             *s[NGX_HTTP_AZORA_AUTH_STRINGS];
+    const ngx_azora_principal_t *principal;
+
+    principal = &identity->principal;
 
     s[0] = &principal->subject;
     s[1] = &principal->session;
@@ -292,8 +303,8 @@ ngx_http_azora_auth_cache_put(ngx_http_azora_auth_cache_t *cache,
             break;
         }
 
-        age = (cell->expires <= now || cell->ring != ring
-               || cell->generation != generation) ? 0 : cell->expires;
+        age = (cell->expires <= now || cell->ring != ring) ? 0
+                                                           : cell->expires;
 
         if (age < oldest) {
             oldest = age;
@@ -309,6 +320,8 @@ ngx_http_azora_auth_cache_put(ngx_http_azora_auth_cache_t *cache,
     victim->ring = ring;
     victim->generation = generation;
     victim->expires = principal->expires;
+    victim->issued = identity->issued;
+    victim->epoch = identity->epoch;
     p = victim->text;
 
     for (i = 0; i < NGX_HTTP_AZORA_AUTH_STRINGS; i++) {

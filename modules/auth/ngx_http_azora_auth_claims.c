@@ -162,7 +162,8 @@ ngx_http_azora_auth_times(json_t *root,
         return ngx_http_azora_auth_refuse(jwt, "the token is not valid yet");
     }
 
-    jwt->principal.expires = (time_t) exp;
+    jwt->identity.principal.expires = (time_t) exp;
+    jwt->identity.issued = (time_t) iat;
 
     return NGX_OK;
 }
@@ -263,17 +264,17 @@ ngx_http_azora_auth_word(ngx_http_azora_auth_claims_t *claims, json_t *value,
 }
 
 
-/* Who: the account and the session; a jti must be there. */
+/* Who: the account, its epoch and the session; a jti must be there. */
 
 static ngx_int_t
 ngx_http_azora_auth_subject(ngx_http_azora_auth_claims_t *claims,
     json_t *root)
 {
-    json_t                 *sid;
+    json_t                 *sid, *epoch;
     ngx_str_t               jti;
     ngx_azora_principal_t  *principal;
 
-    principal = &claims->jwt->principal;
+    principal = &claims->jwt->identity.principal;
 
     if (ngx_http_azora_auth_uuid(claims, json_object_get(root, "sub"),
                                  &principal->subject)
@@ -283,6 +284,16 @@ ngx_http_azora_auth_subject(ngx_http_azora_auth_claims_t *claims,
            != NGX_OK)
     {
         return NGX_DECLINED;
+    }
+
+    epoch = json_object_get(root, "epoch");
+
+    if (epoch != NULL) {
+        if (!json_is_integer(epoch) || json_integer_value(epoch) < 0) {
+            return NGX_DECLINED;
+        }
+
+        claims->jwt->identity.epoch = (uint64_t) json_integer_value(epoch);
     }
 
     sid = json_object_get(root, "sid");
@@ -302,7 +313,7 @@ ngx_http_azora_auth_rights(ngx_http_azora_auth_claims_t *claims, json_t *root)
     json_t                 *scope, *tier;
     ngx_azora_principal_t  *principal;
 
-    principal = &claims->jwt->principal;
+    principal = &claims->jwt->identity.principal;
     scope = json_object_get(root, "scope");
     tier = json_object_get(root, "tier");
 
@@ -344,7 +355,7 @@ ngx_http_azora_auth_roles(ngx_http_azora_auth_claims_t *claims, json_t *roles)
     size_t      i;
     ngx_str_t   role, *out;
 
-    out = &claims->jwt->principal.roles;
+    out = &claims->jwt->identity.principal.roles;
 
     if (roles == NULL) {
         return NGX_OK;

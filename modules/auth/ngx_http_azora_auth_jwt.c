@@ -94,7 +94,7 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
     jwt->reason = NULL;
     ngx_str_null(&jwt->typ);
     ngx_str_null(&jwt->payload);
-    ngx_memzero(&jwt->principal, sizeof(ngx_azora_principal_t));
+    ngx_memzero(&jwt->identity, sizeof(ngx_http_azora_auth_proof_t));
 
     if (token->len > NGX_HTTP_AZORA_AUTH_TOKEN_MAX) {
         return ngx_http_azora_auth_refuse(jwt, "the token is too long");

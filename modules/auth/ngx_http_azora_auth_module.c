@@ -15,6 +15,8 @@
 
 static ngx_int_t ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_azora_auth_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_azora_auth_metrics(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
 static ngx_int_t ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
 static ngx_int_t ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
@@ -25,12 +27,6 @@ static char *ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_azora_auth_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_azora_auth_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static char *ngx_http_azora_auth_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_azora_auth_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 
 static ngx_conf_enum_t  ngx_http_azora_auth_modes[] = {
@@ -83,6 +79,20 @@ static ngx_command_t  ngx_http_azora_auth_commands[] = {
       ngx_conf_set_sec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_auth_main_conf_t, lifetime),
+      NULL },
+
+    { ngx_string("azora_auth_stale"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_stale,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_auth_origin"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_azora_auth_set_origin,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("azora_auth_key_dir"),
@@ -176,12 +186,11 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
 {
     ngx_http_azora_auth_main_conf_t  *conf;
 
-    static ngx_str_t  sql = ngx_string("SELECT account, password, "
-                          "wait_seconds FROM identity.credential($1::text)");
-
-    static const char  tokens[] = "Access tokens seen.";
-    static const char  hashes[] = "Passwords hashed or refused because the "
-                                  "queue was full.";
+    static ngx_str_t  sql = ngx_string("SELECT account, password, tag "
+                          "FROM identity.credential($1::text)");
+    static ngx_str_t  own = ngx_string("SELECT account, password, tag, "
+                          "email, name "
+                          "FROM identity.own_credential($1::uuid)");
 
     if (sodium_init() < 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -191,23 +200,62 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
 
     conf = ngx_http_conf_get_module_main_conf(cf, ngx_http_azora_auth_module);
 
-    conf->credential = ngx_azora_statement(cf, NGX_AZORA_LANE_READ,
+    /* the primary: on a standby an old password may live on */
+
+    conf->credential = ngx_azora_statement(cf, NGX_AZORA_LANE_WRITE,
                                            "identity.credential", &sql, 1);
-    if (conf->credential == NULL) {
+    conf->own_credential = ngx_azora_statement(cf, NGX_AZORA_LANE_WRITE,
+                                               "identity.own_credential",
+                                               &own, 1);
+    if (conf->credential == NULL || conf->own_credential == NULL) {
         return NGX_ERROR;
     }
 
     conf->sessions = ngx_azora_generation_index(cf, "sessions");
 
-    conf->metric_cached = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
-                              "azora_auth_tokens_total",
-                              "result=\"cached\"", tokens);
-    conf->metric_verified = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
-                              "azora_auth_tokens_total",
-                              "result=\"verified\"", tokens);
-    conf->metric_refused = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
-                              "azora_auth_tokens_total",
-                              "result=\"refused\"", tokens);
+    if (conf->sessions == NGX_AZORA_NONE
+        || ngx_http_azora_auth_metrics(cf, conf) != NGX_OK
+        || ngx_http_azora_auth_revoked_add(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_azora_signer(cf, ngx_http_azora_auth_sign_identity);
+
+    return ngx_azora_register(cf, &ngx_http_azora_auth);
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_metrics(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf)
+{
+    ngx_uint_t  i;
+
+    static const char  tokens[] = "Access tokens seen.";
+    static const char  hashes[] = "Passwords hashed or refused because the "
+                                  "queue was full.";
+
+    static const struct {
+        const char  *labels;
+        size_t       offset;
+    } results[] = {
+        { "result=\"cached\"",
+          offsetof(ngx_http_azora_auth_main_conf_t, metric_cached) },
+        { "result=\"verified\"",
+          offsetof(ngx_http_azora_auth_main_conf_t, metric_verified) },
+        { "result=\"refused\"",
+          offsetof(ngx_http_azora_auth_main_conf_t, metric_refused) },
+        { "result=\"revoked\"",
+          offsetof(ngx_http_azora_auth_main_conf_t, metric_revoked) }
+    };
+
+    for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+        *(ngx_uint_t *) ((char *) conf + results[i].offset) =
+            ngx_azora_metric(cf, NGX_AZORA_COUNTER, "azora_auth_tokens_total",
+                             results[i].labels, tokens);
+    }
+
     conf->metric_hashed = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
                               "azora_auth_hashes_total",
                               "result=\"done\"", hashes);
@@ -218,20 +266,14 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
                               "azora_auth_hashes_waiting", NULL,
                               "Passwords that wait for a thread.");
 
-    if (conf->sessions == NGX_AZORA_NONE
-        || conf->metric_cached == NGX_AZORA_NONE
-        || conf->metric_verified == NGX_AZORA_NONE
-        || conf->metric_refused == NGX_AZORA_NONE
-        || conf->metric_hashed == NGX_AZORA_NONE
-        || conf->metric_busy == NGX_AZORA_NONE
-        || conf->metric_waiting == NGX_AZORA_NONE)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_azora_signer(cf, ngx_http_azora_auth_sign_identity);
-
-    return ngx_azora_register(cf, &ngx_http_azora_auth);
+    return (conf->metric_cached == NGX_AZORA_NONE
+            || conf->metric_verified == NGX_AZORA_NONE
+            || conf->metric_refused == NGX_AZORA_NONE
+            || conf->metric_revoked == NGX_AZORA_NONE
+            || conf->metric_hashed == NGX_AZORA_NONE
+            || conf->metric_busy == NGX_AZORA_NONE
+            || conf->metric_waiting == NGX_AZORA_NONE)
+           ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -343,6 +385,7 @@ static ngx_int_t
 ngx_http_azora_auth_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_azora_auth_hash_init();
+    ngx_http_azora_auth_revoked_init();
 
     return NGX_OK;
 }
@@ -359,6 +402,7 @@ ngx_http_azora_auth_create_main_conf(ngx_conf_t *cf)
     }
 
     conf->lifetime = NGX_CONF_UNSET;
+    conf->stale = NGX_CONF_UNSET;
     conf->expect.leeway = NGX_CONF_UNSET;
     conf->cache_size = NGX_CONF_UNSET_SIZE;
     conf->pool_threads = NGX_CONF_UNSET;
@@ -382,6 +426,7 @@ ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     ngx_conf_init_value(amcf->lifetime, 3600);
+    ngx_conf_init_value(amcf->stale, 60);
     ngx_conf_init_value(amcf->expect.leeway, 0);
     ngx_conf_init_size_value(amcf->cache_size, 8 * 1024 * 1024);
     ngx_conf_init_value(amcf->pool_threads, ngx_max(ngx_ncpu, 1));
@@ -436,113 +481,4 @@ ngx_http_azora_auth_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_str_value(conf->scope, prev->scope, "");
 
     return NGX_CONF_OK;
-}
-
-
-/* A path relative to the configuration's folder. */
-
-static char *
-ngx_http_azora_auth_set_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char       *rc;
-    ngx_str_t  *path;
-
-    rc = ngx_conf_set_str_slot(cf, cmd, conf);
-
-    if (rc != NGX_CONF_OK) {
-        return rc;
-    }
-
-    path = (ngx_str_t *) ((char *) conf + cmd->offset);
-
-    if (path->len == 0) {
-        return "is empty";
-    }
-
-    return (ngx_conf_full_name(cf->cycle, path, 1) == NGX_OK)
-           ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-/* azora_auth_cache size=8m | off */
-
-static char *
-ngx_http_azora_auth_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_azora_auth_main_conf_t *amcf = conf;
-
-    ssize_t     size;
-    ngx_str_t  *value, s;
-
-    if (amcf->cache_size != NGX_CONF_UNSET_SIZE) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (value[1].len == 3 && ngx_strcmp(value[1].data, "off") == 0) {
-        amcf->cache_size = 0;
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strncmp(value[1].data, "size=", 5) != 0) {
-        return "takes size=<bytes> or off";
-    }
-
-    s.data = value[1].data + 5;
-    s.len = value[1].len - 5;
-    size = ngx_parse_size(&s);
-
-    if (size == NGX_ERROR || size < (ssize_t) (8 * ngx_pagesize)) {
-        return "has a size that is too small";
-    }
-
-    amcf->cache_size = size;
-
-    return NGX_CONF_OK;
-}
-
-
-/* azora_auth_thread_pool NAME [threads=N] [queue=N] */
-
-static char *
-ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_azora_auth_main_conf_t *amcf = conf;
-
-    ngx_int_t    n, *to;
-    ngx_str_t   *value;
-    ngx_uint_t   i, skip;
-
-    if (amcf->pool_name.len) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    amcf->pool_name = value[1];
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "threads=", 8) == 0) {
-            to = &amcf->pool_threads;
-            skip = 8;
-
-        } else if (ngx_strncmp(value[i].data, "queue=", 6) == 0) {
-            to = &amcf->pool_queue;
-            skip = 6;
-
-        } else {
-            return "takes a pool's name, threads=<n> and queue=<n>";
-        }
-
-        n = ngx_atoi(value[i].data + skip, value[i].len - skip);
-
-        if (n < 1 || n > 65536) {
-            return "has a number that is not 1 to 65536";
-        }
-
-        *to = n;
-    }
-
-    return amcf->pool_name.len ? NGX_CONF_OK : "is empty";
 }

@@ -184,6 +184,8 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
     u_char   random[NGX_HTTP_AZORA_AUTH_JTI_BYTES];
     json_t  *roles;
 
+    json_int_t  epoch;
+
     now = ngx_time();
 
     randombytes_buf(random, sizeof(random));
@@ -210,6 +212,12 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
         || ngx_http_azora_auth_sign_string(jwt, grant, "acr", "acr")
            != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    epoch = json_integer_value(json_object_get(grant, "epoch"));
+
+    if (jwt_add_grant_int(jwt, "epoch", (long) epoch) != 0) {
         return NGX_ERROR;
     }
 

@@ -12,10 +12,13 @@ static ngx_int_t ngx_http_azora_auth_token(ngx_http_request_t *r,
     ngx_str_t *token);
 static ngx_int_t ngx_http_azora_auth_identify(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, const ngx_str_t *token);
-static ngx_int_t ngx_http_azora_auth_principal(ngx_pool_t *pool,
-    ngx_azora_principal_t *dst, const ngx_azora_principal_t *src);
-static ngx_int_t ngx_http_azora_auth_invalid(ngx_http_request_t *r,
-    const char *reason);
+static ngx_int_t ngx_http_azora_auth_verify(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
+    ngx_http_azora_auth_proof_t *identity);
+static ngx_int_t ngx_http_azora_auth_live(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, ngx_http_azora_auth_main_conf_t *conf,
+    const ngx_http_azora_auth_proof_t *identity, const u_char *hash);
+static ngx_int_t ngx_http_azora_auth_unknown(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_auth_guard(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_loc_conf_t *alcf);
 static ngx_int_t ngx_http_azora_auth_scope(ngx_http_request_t *r,
@@ -102,31 +105,27 @@ static ngx_int_t
 ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     const ngx_str_t *token)
 {
-    time_t                            now;
     u_char                            hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
-    uint64_t                          generation;
+    uint64_t                          known, generation;
     ngx_int_t                         rc;
+    ngx_http_azora_auth_ctx_t        *actx;
+    ngx_http_azora_auth_proof_t    identity;
     ngx_http_azora_auth_main_conf_t  *conf;
 
-    /* 8 kB; a worker verifies one token at a time, never across events */
-    static ngx_http_azora_auth_jwt_t  jwt;
-
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
+    actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
+
+    if (actx != NULL && actx->proved) {
+        /* it waited for the revocations */
+        return ngx_http_azora_auth_live(r, ctx, conf, &actx->identity,
+                                        actx->hash);
+    }
 
     if (token->len > NGX_HTTP_AZORA_AUTH_TOKEN_MAX) {
         return ngx_http_azora_auth_invalid(r, "the token is too long");
     }
 
-    now = ngx_time();
-    generation = 0;
-
-    /* without the epoch of sessions nobody knows what was revoked */
-
     if (conf->cache != NULL) {
-        generation = ngx_azora_generation(conf->sessions);
-    }
-
-    if (generation != 0) {
 
         if (ngx_http_azora_auth_token_hash(&conf->ring, token, hash)
             != NGX_OK)
@@ -134,27 +133,53 @@ ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
+        generation = ngx_http_azora_auth_generation(conf);
+
         rc = ngx_http_azora_auth_cache_get(conf->cache, hash, conf->ring.id,
-                                           generation,
-                                           now - conf->expect.leeway,
-                                           r->pool, &ctx->principal);
+                                           ngx_time() - conf->expect.leeway,
+                                           r->pool, &identity, &known);
         if (rc == NGX_OK) {
             ngx_azora_metric_add(conf->metric_cached, 1);
-            return NGX_OK;
+
+            if (generation != 0 && known == generation) {
+                ctx->principal = identity.principal;
+                return NGX_OK;
+            }
+
+            return ngx_http_azora_auth_live(r, ctx, conf, &identity, hash);
         }
     }
 
+    rc = ngx_http_azora_auth_verify(r, conf, token, &identity);
+
+    return (rc == NGX_OK)
+           ? ngx_http_azora_auth_live(r, ctx, conf, &identity, hash) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_verify(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
+    ngx_http_azora_auth_proof_t *identity)
+{
+    ngx_int_t  rc;
+
+    /* 8 kB; a worker verifies one token at a time, never across events */
+    static ngx_http_azora_auth_jwt_t  jwt;
+
     rc = ngx_http_azora_auth_jwt_verify(&conf->ring, &conf->expect, token,
-                                        now, &jwt);
+                                        ngx_time(), &jwt);
 
     if (rc == NGX_DECLINED) {
         ngx_azora_metric_add(conf->metric_refused, 1);
         return ngx_http_azora_auth_invalid(r, jwt.reason);
     }
 
+    *identity = jwt.identity;
+
     if (rc != NGX_OK
-        || ngx_http_azora_auth_principal(r->pool, &ctx->principal,
-                                         &jwt.principal)
+        || ngx_http_azora_auth_principal(r->pool, &identity->principal,
+                                         &jwt.identity.principal)
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -162,16 +187,85 @@ ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     ngx_azora_metric_add(conf->metric_verified, 1);
 
-    if (generation != 0) {
+    return NGX_OK;
+}
+
+
+/* What was proved counts as long as nobody ended it. */
+
+static ngx_int_t
+ngx_http_azora_auth_live(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_http_azora_auth_main_conf_t *conf,
+    const ngx_http_azora_auth_proof_t *identity, const u_char *hash)
+{
+    uint64_t                    generation;
+    ngx_int_t                   rc;
+    ngx_http_azora_auth_ctx_t  *actx;
+
+    /* before the list is looked at: what comes later is no concern of it */
+
+    generation = ngx_http_azora_auth_generation(conf);
+
+    rc = conf->stale ? ngx_http_azora_auth_revoked(r, conf, identity)
+                     : NGX_OK;
+
+    switch (rc) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        ngx_azora_metric_add(conf->metric_revoked, 1);
+        return ngx_http_azora_auth_invalid(r, "the token was revoked");
+
+    case NGX_AGAIN:
+        actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
+        actx->identity = *identity;
+        actx->proved = 1;
+
+        if (conf->cache != NULL) {
+            ngx_memcpy(actx->hash, hash, NGX_HTTP_AZORA_AUTH_HASH_LEN);
+        }
+
+        return NGX_AGAIN;
+
+    case NGX_BUSY:
+        return ngx_http_azora_auth_unknown(r);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->principal = identity->principal;
+
+    if (conf->cache != NULL) {
         ngx_http_azora_auth_cache_put(conf->cache, hash, conf->ring.id,
-                                      generation, now, &ctx->principal);
+                                      generation, ngx_time(), identity);
     }
 
     return NGX_OK;
 }
 
 
+/* Whether the token was revoked cannot be told, and not for a moment only. */
+
 static ngx_int_t
+ngx_http_azora_auth_unknown(ngx_http_request_t *r)
+{
+    static ngx_str_t  wait = ngx_string("2");
+
+    if (ngx_azora_add_header(r, "Retry-After", &wait) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_azora_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "temporarily-unavailable",
+                             "Whether the access token was revoked cannot be "
+                             "told at the moment.");
+}
+
+
+ngx_int_t
 ngx_http_azora_auth_principal(ngx_pool_t *pool, ngx_azora_principal_t *dst,
     const ngx_azora_principal_t *src)
 {
@@ -214,9 +308,9 @@ ngx_http_azora_auth_principal(ngx_pool_t *pool, ngx_azora_principal_t *dst,
 }
 
 
-/* RFC 6750 3.1; reason is a static sentence without quotes */
+/* RFC 6750 3.1 */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_azora_auth_invalid(ngx_http_request_t *r, const char *reason)
 {
     u_char     *p;

@@ -187,6 +187,8 @@ poll_until(10, sub {
 
 $things{'/v1/transfers/{id}'} = [$transfer->{id}];
 $things{'/v1/holds/{id}'} = [$hold->{id}];
+$things{'/v1/auth/sessions/{id}'} = [
+    $azora->get('/v1/auth/sessions', @amina)->{json}{items}[0]{id}];
 $things{'/v1/jobs/{id}'} = [$job->{id}];
 $things{'/v1/contracts/{id}'} = [$contract->{id}];
 $things{'/v1/milestones/{id}'} = [$contract->{milestones}[0]{id},

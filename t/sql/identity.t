@@ -45,16 +45,26 @@ is($sql->call('identity.me',
 
 # credentials
 is_deeply($sql->app->selectall_arrayref(
-    "SELECT account::text, password, wait_seconds
-     FROM identity.credential('AMA\@example.org')"), [[$ama, $phc, 0]],
-    'NGINX gets the hash to verify');
+    "SELECT account::text, password, wait_seconds, length(tag)
+     FROM identity.credential('AMA\@example.org')"), [[$ama, $phc, 0, 16]],
+    'NGINX gets the hash to verify and a name for it');
 is_deeply($sql->app->selectall_arrayref(
     "SELECT account FROM identity.credential('nobody\@example.org')"), [],
     'and no row for an unknown account');
 
 
+# NGINX names the hash that it verified
+sub tag {
+    return $sql->value('SELECT identity.credential_tag(c)
+                        FROM identity.credential AS c');
+}
+
 sub login {
-    return $sql->call('identity.login', email => 'ama@example.org', @_);
+    my (%opts) = @_;
+
+    $opts{password} =~ s/^(ok|rehash)/"$1:" . tag()/e;
+    return $sql->call('identity.login', email => 'ama@example.org',
+                      refresh => undef, %opts);
 }
 
 sub journaled {
@@ -80,6 +90,12 @@ is($r->{status}, 200, 'a hash of old parameters logs in');
 is($sql->value('SELECT password FROM identity.credential'), "${phc}x",
    'and is replaced');
 
+$r = $sql->call('identity.login', email => 'ama@example.org',
+                password => 'ok:0123456789abcdef', refresh => undef);
+is("$r->{status} $r->{problem}", '401 invalid-credentials',
+   'a password that was changed while it was verified proves nothing');
+$sql->{dbh}->do('DELETE FROM identity.login_failure');
+
 # lockout, the same for known and unknown accounts
 for my $email ('ama@example.org', 'nobody@example.org') {
     for my $n (1 .. 5) {
@@ -91,7 +107,7 @@ for my $email ('ama@example.org', 'nobody@example.org') {
     is("$r->{status} $r->{problem}", '429 too-many-attempts',
        "$email: the sixth has to wait");
 }
-is(journaled('user.login_failed'), 10, 'failures are journaled');
+is(journaled('user.login_failed'), 11, 'failures are journaled');
 is(login(password => 'ok')->{status}, 429, 'so has the right password');
 is(login(password => 'ok', address => '10.0.0.1')->{status}, 429,
    'from elsewhere too');

@@ -123,27 +123,44 @@ test_hash(u_char *hash, uint64_t n)
 static void
 test_put(uint64_t n, time_t expires)
 {
-    u_char                  hash[32], text[512];
-    ngx_azora_principal_t   who;
+    u_char                          hash[32], text[512];
+    ngx_http_azora_auth_proof_t  who;
 
     test_hash(hash, n);
-    test_principal(&who, text, n, expires);
+    test_principal(&who.principal, text, n, expires);
+    who.epoch = n * 3;
+    who.issued = (time_t) n + 7;
     ngx_http_azora_auth_cache_put(test_cache, hash, TEST_RING,
                                   TEST_GENERATION, TEST_NOW, &who);
 }
+
+
+/* What came with the principal is remembered for test_same(). */
+
+static ngx_http_azora_auth_proof_t  test_identity;
 
 
 static ngx_int_t
 test_get(uint64_t n, uint64_t ring, uint64_t generation, time_t now,
     ngx_azora_principal_t *who)
 {
-    u_char  hash[32];
+    u_char     hash[32];
+    uint64_t   known;
+    ngx_int_t  rc;
 
     test_hash(hash, n);
-    ngx_memzero(who, sizeof(ngx_azora_principal_t));
+    ngx_memzero(&test_identity, sizeof(ngx_http_azora_auth_proof_t));
+    known = 0;
 
-    return ngx_http_azora_auth_cache_get(test_cache, hash, ring, generation,
-                                         now, test_pool, who);
+    rc = ngx_http_azora_auth_cache_get(test_cache, hash, ring, now,
+                                       test_pool, &test_identity, &known);
+    *who = test_identity.principal;
+
+    if (rc == NGX_OK && known != generation) {
+        return NGX_BUSY;
+    }
+
+    return rc;
 }
 
 
@@ -154,6 +171,12 @@ test_same(uint64_t n, const ngx_azora_principal_t *got)
     ngx_uint_t              i;
     const ngx_str_t        *a, *b;
     ngx_azora_principal_t   who;
+
+    if (test_identity.epoch != n * 3
+        || test_identity.issued != (time_t) n + 7)
+    {
+        return 0;
+    }
 
     test_principal(&who, text, n, 0);
     a = &who.subject;
@@ -174,8 +197,9 @@ test_same(uint64_t n, const ngx_azora_principal_t *got)
 static void
 test_rules(void)
 {
-    u_char                  hash[32], big[600];
-    ngx_azora_principal_t   who;
+    u_char                          hash[32], big[600];
+    ngx_azora_principal_t           who;
+    ngx_http_azora_auth_proof_t  identity;
 
     is_int(test_get(1, TEST_RING, TEST_GENERATION, TEST_NOW, &who),
            NGX_DECLINED, "an unknown token");
@@ -193,17 +217,18 @@ test_rules(void)
     is_int(test_get(1, TEST_RING + 1, TEST_GENERATION, TEST_NOW, &who),
            NGX_DECLINED, "not when keys, issuer or audience changed");
     is_int(test_get(1, TEST_RING, TEST_GENERATION + 1, TEST_NOW, &who),
-           NGX_DECLINED, "not after the epoch of sessions moved");
+           NGX_BUSY, "it says which epoch of sessions it is known for");
     is_int(test_get(2, TEST_RING, TEST_GENERATION, TEST_NOW, &who),
            NGX_DECLINED, "not for another token");
 
     ngx_memset(big, 'x', sizeof(big));
     test_hash(hash, 3);
-    test_principal(&who, big, 3, TEST_NOW + 10);
-    who.scope.data = big;
-    who.scope.len = 500;
+    ngx_memzero(&identity, sizeof(identity));
+    test_principal(&identity.principal, big, 3, TEST_NOW + 10);
+    identity.principal.scope.data = big;
+    identity.principal.scope.len = 500;
     ngx_http_azora_auth_cache_put(test_cache, hash, TEST_RING,
-                                  TEST_GENERATION, TEST_NOW, &who);
+                                  TEST_GENERATION, TEST_NOW, &identity);
     is_int(test_get(3, TEST_RING, TEST_GENERATION, TEST_NOW, &who),
            NGX_DECLINED, "what does not fit a cell is not kept");
 }

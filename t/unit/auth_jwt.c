@@ -260,7 +260,7 @@ test_principal(ngx_pool_t *pool)
                                           TEST_NOW, &jwt),
            NGX_OK, "an access token is taken");
 
-    who = &jwt.principal;
+    who = &jwt.identity.principal;
     is_str(&who->subject, TEST_SUB, "its subject");
     is_str(&who->session, TEST_SID, "its session");
     is_str(&who->roles, "learner teacher", "its roles");

@@ -1,5 +1,6 @@
--- A task: forgets keys after a day and failed logins after two, at most batch
--- rows of each at a time, so that no run holds locks for long.
+-- A task: forgets keys after a day, failed logins after two, and sessions that
+-- are over; at most batch rows of each at a time, so that no run holds locks
+-- for long.
 CREATE OR REPLACE FUNCTION azora.purge(batch int)
 RETURNS int
 LANGUAGE plpgsql VOLATILE
@@ -23,9 +24,10 @@ BEGIN
         FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS gone = ROW_COUNT;
 
-    RETURN gone + identity.purge_login_failures(batch);
+    RETURN gone + identity.purge_login_failures(batch)
+           + identity.purge_sessions(batch);
 END
 $$;
 
 COMMENT ON FUNCTION azora.purge(int) IS
-    'Forgets old idempotency keys and failed logins';
+    'Forgets old idempotency keys, failed logins and sessions';

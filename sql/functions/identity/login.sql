@@ -1,10 +1,12 @@
--- The end of a login. password is what NGINX found: 'ok', 'bad', or
--- 'rehash:' and a PHC string of today's parameters. Refusals are returned and
--- not raised, because the failure has to stay counted.
+-- The end of a login. password is NGINX's verdict, see password_proved();
+-- refresh is what it knows of the client, see open_session(). Refusals are
+-- returned and not raised, because the failure has to stay counted. The
+-- account's row is held, so that who locks it also ends this session.
 CREATE OR REPLACE FUNCTION identity.login(
     caller    azora.caller,
     email     text,
-    password  text
+    password  text,
+    refresh   text
 ) RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -24,10 +26,11 @@ BEGIN
     SELECT a.id, a.roles, NOT a.locked
     INTO found_account, found_roles, usable
     FROM identity.account AS a
-    WHERE a.email = lower(login.email);
+    WHERE a.email = lower(login.email)
+    FOR SHARE;
 
     IF usable IS NOT TRUE
-       OR NOT (login.password = 'ok' OR login.password LIKE 'rehash:%')
+       OR NOT identity.password_proved(found_account, login.password)
     THEN
         PERFORM identity.login_failed(login.email, caller.address);
         PERFORM journal.append('user.login_failed', found_account,
@@ -36,21 +39,14 @@ BEGIN
             'The e-mail address or the password is wrong.');
     END IF;
 
-    IF login.password LIKE 'rehash:%' THEN
-        UPDATE identity.credential AS c
-        SET password = substr(login.password, 8), changed_at = now()
-        WHERE c.account = found_account;
-    END IF;
-
-    DELETE FROM identity.login_failure AS f
-    WHERE f.principal = sha256(convert_to(lower(login.email), 'UTF8'))
-      AND f.address IN ('', coalesce(caller.address, ''));
+    PERFORM identity.login_succeeded(login.email, caller.address);
 
     RETURN (200,
-            identity.open_session(caller, found_account, found_roles),
+            identity.open_session(caller, found_account, found_roles,
+                                  refresh::jsonb),
             NULL, NULL)::azora.reply;
 END
 $$;
 
-COMMENT ON FUNCTION identity.login(azora.caller, text, text) IS
+COMMENT ON FUNCTION identity.login(azora.caller, text, text, text) IS
     'POST /v1/auth/login';

@@ -1,30 +1,58 @@
--- Opens a session; NGINX makes the access token of the document.
+-- Opens a session; NGINX makes the access token of the document. client is
+-- what NGINX knows of it: "in" (cookie or body, where the refresh token goes),
+-- "hash" (hex SHA-256 of that token) and "agent". An account has at most a
+-- hundred sessions: the one that was quiet for longest gives way.
 CREATE OR REPLACE FUNCTION identity.open_session(
     caller   azora.caller,
     account  uuid,
-    roles    text[]
+    roles    text[],
+    client   jsonb DEFAULT NULL,
+    acr      text DEFAULT '1'
 ) RETURNS json
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     session  uuid := azora.uuid7();
+    network  text := identity.address_prefix(caller.address);
+    strange  boolean;
+    ended    uuid[];
 BEGIN
-    INSERT INTO identity.session (id, account, expires_at, address_prefix)
+    strange := count(*) > 0 AND NOT coalesce(bool_or(
+                   s.address_prefix IS NOT DISTINCT FROM network
+                   OR s.agent = client ->> 'agent'), false)
+               FROM identity.session AS s
+               WHERE s.account = open_session.account;
+
+    SELECT array_agg(o.id) INTO ended
+    FROM (SELECT s.id FROM identity.session AS s
+          WHERE s.account = open_session.account
+            AND s.revoked_at IS NULL AND s.expires_at > now()
+          ORDER BY s.last_seen_at DESC, s.id DESC
+          OFFSET 99) AS o;
+
+    INSERT INTO identity.session (id, account, expires_at, address_prefix,
+                                  agent)
     VALUES (session, open_session.account, now() + interval '30 days',
-            identity.address_prefix(caller.address));
+            network, client ->> 'agent');
+
+    IF client ? 'hash' THEN
+        INSERT INTO identity.refresh_token (hash, session, expires_at)
+        VALUES (decode(client ->> 'hash', 'hex'), session,
+                now() + interval '7 days');
+    END IF;
 
     PERFORM journal.append('user.logged_in', account,
-        jsonb_build_object('account', account, 'session', session),
+        jsonb_build_object('account', account, 'session', session,
+                           'new_device', strange),
         caller.traceparent);
 
-    RETURN json_build_object(
-        'subject', account,
-        'session', session,
-        'roles', roles,
-        'scope', identity.scopes(roles),
-        'acr', '1');
+    PERFORM identity.end_sessions(caller, account, ended, 'too-many');
+
+    RETURN identity.grant_document(account, session, roles, acr)
+           || jsonb_build_object('in', client -> 'in');
 END
 $$;
 
-COMMENT ON FUNCTION identity.open_session(azora.caller, uuid, text[]) IS
+COMMENT ON FUNCTION identity.open_session(azora.caller, uuid, text[], jsonb,
+                                          text) IS
     'Opens a session for an account';

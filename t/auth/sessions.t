@@ -1,0 +1,191 @@
+#!/usr/bin/perl
+
+# Sessions and their end: a token that was good is refused by every worker and
+# every node with the next request after a logout, and nobody else's is.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use Azora::Process qw(poll_until);
+use Azora::Story qw(documented is_problem journaled);
+use Azora::Test;
+use Azora::Token;
+use Test::More;
+
+my $azora = Azora::Test->start(workers => 2, server => <<'END');
+location = /guarded/ { azora_auth required; azora_status livez; }
+END
+my $amina = $azora->user('amina');
+my $bola = $azora->user('bola');
+
+
+# What the token gets at each of several connections: both workers are asked.
+sub statuses {
+    my ($token, $path) = @_;
+    my %seen;
+
+    for (1 .. 12) {
+        $seen{ $azora->get($path || '/guarded/', token => $token)->{status} }++;
+    }
+
+    return join ' ', sort keys %seen;
+}
+
+sub sid { return (Azora::Token::parts($_[0]))[1]{sid} }
+
+
+subtest 'POST /v1/auth/logout' => sub {
+    my $first = $azora->login('amina');
+    my $second = $azora->login('amina');
+    is statuses($_), '200', 'a session' for $first, $second;
+
+    my $r = $azora->post('/v1/auth/logout', token => $first);
+    is "$r->{status} $r->{body}", '204 ', 'ends';
+    ok !exists $r->{headers}{etag}, 'and tells nothing of our numbers';
+    is statuses($first), '401', 'at once for every worker';
+    is statuses($first, '/v1/me'), '401', 'for rows, too';
+    is statuses($second), '200', 'another session of the account goes on';
+    is statuses($bola->{token}), '200', "and somebody else's";
+
+    is_problem($azora->get('/v1/me', token => $first), 401, 'invalid-token');
+    my ($session) = $azora->sql('SELECT revoked_at IS NOT NULL AS ended,
+        end_reason FROM identity.session WHERE id = ?', sid($first));
+    is_deeply $session, { ended => 1, end_reason => 'logout' },
+        'PostgreSQL knows';
+    is journaled($azora, 'session.ended'), 1, 'it is in the journal';
+
+    is $azora->post('/v1/auth/logout', token => $first)->{status}, 401,
+        'it ends once';
+    is $azora->post('/v1/auth/logout?all=true', token => $second)->{status},
+        204, 'all of them';
+    is statuses($second), '401', 'end at once';
+    is statuses($amina->{token}), '401', 'the very first one too';
+    is statuses($bola->{token}), '200', "nobody else's";
+    is $azora->value('SELECT count(*) FROM identity.session
+        WHERE account = ? AND revoked_at IS NULL', $amina->{id}), 0,
+        'none is left';
+};
+
+
+subtest 'a token that nobody has seen' => sub {
+    my $token = $azora->login('amina');
+
+    # the session ends before any worker has verified its token
+    $azora->sql("SELECT identity.end_sessions(NULL, ?, ARRAY[?::uuid],
+        'test')", $amina->{id}, sid($token));
+    ok poll_until(5, sub { statuses($token) eq '401' }),
+        'is refused, although its signature is good';
+
+    my ($pem) = glob "$azora->{dir}/keys/*.pem";
+    my $copy = Azora::Token::make($pem, claims => {
+        sub => $amina->{id}, sid => sid($token) });
+    is statuses($copy), '401', 'another token of that session as well';
+};
+
+
+subtest 'sessions' => sub {
+    my @tokens = map { $azora->login('amina') } 1 .. 3;
+    my @mine = (token => $tokens[0]);
+    my $r = $azora->get('/v1/auth/sessions', @mine);
+    documented($azora, $r, 'GET /v1/auth/sessions');
+    is_deeply [map { $_->{id} } @{ $r->{json}{items} }],
+        [map { sid($_) } reverse @tokens], 'GET lists them, newest first';
+    is_deeply [map { $_->{current} ? 1 : 0 } @{ $r->{json}{items} }],
+        [0, 0, 1], 'and says which one this is';
+    is $r->{json}{items}[0]{network}, '127.0.0.0/24', 'and from where';
+
+    my $theirs = $azora->get('/v1/auth/sessions', token => $bola->{token});
+    is_deeply [map { $_->{id} } @{ $theirs->{json}{items} }],
+        [sid($bola->{token})], 'everybody sees their own';
+
+    my $id = sid($tokens[2]);
+    is_problem($azora->delete("/v1/auth/sessions/$id",
+               token => $bola->{token}), 404, 'not-found');
+    is statuses($tokens[2]), '200', "somebody else's cannot be ended";
+
+    is $azora->delete("/v1/auth/sessions/$id", @mine)->{status}, 204,
+        "one's own can";
+    is statuses($tokens[2]), '401', 'at once';
+    is_problem($azora->delete("/v1/auth/sessions/$id", @mine), 404,
+               'not-found');
+
+    is $azora->delete('/v1/auth/sessions', @mine)->{status}, 204,
+        'and all others';
+    is statuses($tokens[1]), '401', 'at once';
+    is statuses($tokens[0]), '200', 'but for this one';
+    is $azora->delete('/v1/auth/sessions', @mine)->{status}, 204,
+        'none left is fine';
+};
+
+
+subtest 'an account has a hundred at most' => sub {
+    my $cleo = $azora->user('cleo');
+    $azora->sql("INSERT INTO identity.session (id, account, expires_at,
+            last_seen_at)
+        SELECT azora.uuid7(), ?, now() + interval '1 day',
+               now() - interval '1 hour' * n
+        FROM generate_series(1, 99) AS n", $cleo->{id});
+    my $oldest = $azora->value('SELECT id FROM identity.session
+        WHERE account = ? ORDER BY last_seen_at LIMIT 1', $cleo->{id});
+
+    ok $azora->login('cleo'), 'one more logs in';
+    is $azora->value('SELECT count(*) FROM identity.session
+        WHERE account = ? AND revoked_at IS NULL', $cleo->{id}), 100,
+        'there are a hundred';
+    is $azora->value('SELECT end_reason FROM identity.session WHERE id = ?',
+        $oldest), 'too-many', 'the one quiet for longest gave way';
+};
+
+
+subtest 'another node' => sub {
+    my $other = Azora::Test->start(workers => 1, postgres => 'shared',
+        server => <<'END');
+location = /guarded/ { azora_auth required; azora_status livez; }
+END
+    # it verifies with the same keys, over the same database
+    system("cp -a $azora->{dir}/keys/. $other->{dir}/keys/"
+           . " && cp $azora->{dir}/secrets/postgres.conf"
+           . " $other->{dir}/secrets/postgres.conf");
+    $other->reload;
+
+    my $token = $azora->login('bola');
+    my $there = sub { $other->get('/guarded/', token => $token)->{status} };
+    is $there->(), 200, 'a token is good at both';
+    is $azora->post('/v1/auth/logout', token => $token)->{status}, 204,
+        'it ends at one';
+    ok poll_until(5, sub { $there->() == 401 }), 'and so at the other';
+    is $other->get('/guarded/', token => $azora->login('bola'))->{status},
+        200, 'where new ones are good';
+};
+
+
+subtest 'over a reload' => sub {
+    my $gone = $azora->login('bola');
+    my $kept = $azora->login('bola');
+    $azora->post('/v1/auth/logout', token => $gone);
+
+    $azora->reload;
+    is statuses($gone), '401', 'new workers know what ended before them';
+    is statuses($kept), '200', 'and what did not';
+};
+
+
+subtest 'what is over is forgotten' => sub {
+    $azora->sql("UPDATE identity.revocation
+        SET at = now() - interval '2 days'");
+    $azora->sql("UPDATE identity.session SET
+        created_at = now() - interval '40 days',
+        expires_at = now() - interval '2 days' WHERE account = ?",
+        $amina->{id});
+    $azora->sql('SELECT azora.purge(1000)');
+
+    is $azora->value('SELECT count(*) FROM identity.revocation'), 0,
+        'revocations';
+    is $azora->value('SELECT count(*) FROM identity.session
+        WHERE account = ?', $amina->{id}), 0, 'and sessions';
+};
+
+done_testing;
