@@ -613,4 +613,7 @@ uint64_t ngx_azora_now_ns(void);
 extern ngx_module_t  ngx_http_azora_module;
 
 
+#include "ngx_azora_command.h"
+
+
 #endif /* _NGX_AZORA_H_INCLUDED_ */

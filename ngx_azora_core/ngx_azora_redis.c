@@ -21,6 +21,15 @@
 
 /* bytes waiting to be sent to a Redis that does not read */
 #define NGX_AZORA_REDIS_BACKLOG_MAX   65536
+#define NGX_AZORA_REDIS_COMMANDS_MAX  262144
+
+#define NGX_AZORA_REDIS_ARGS_MAX      1032
+
+
+typedef struct {
+    ngx_azora_redis_pt            handler;
+    void                         *data;
+} ngx_azora_redis_call_t;
 
 
 static void ngx_azora_redis_start(ngx_cycle_t *cycle,
@@ -34,6 +43,8 @@ static void ngx_azora_redis_ping_handler(redisAsyncContext *ac, void *reply,
     void *data);
 static void ngx_azora_redis_message_handler(redisAsyncContext *ac,
     void *reply, void *data);
+static void ngx_azora_redis_call_handler(redisAsyncContext *ac, void *reply,
+    void *data);
 static void ngx_azora_redis_alive(ngx_azora_redis_conn_t *conn);
 static void ngx_azora_redis_later(ngx_azora_redis_conn_t *conn);
 
@@ -105,6 +116,70 @@ ngx_azora_redis_publish(const ngx_str_t *name, uint64_t value)
     (void) redisAsyncCommand(ac, NULL, NULL,
                              "PUBLISH " NGX_AZORA_REDIS_CHANNEL " %b", text,
                              len);
+}
+
+
+ngx_uint_t
+ngx_azora_redis_usable(void)
+{
+    redisAsyncContext  *ac;
+
+    ac = ngx_azora_redis_commands.context;
+
+    return ac != NULL && ngx_azora_redis_connected()
+           && sdslen(ac->c.obuf) <= NGX_AZORA_REDIS_COMMANDS_MAX;
+}
+
+
+ngx_int_t
+ngx_azora_redis_command(const ngx_str_t *args, ngx_uint_t nargs,
+    ngx_azora_redis_pt handler, void *data)
+{
+    ngx_uint_t               i;
+    ngx_azora_redis_call_t  *call;
+
+    static size_t       lengths[NGX_AZORA_REDIS_ARGS_MAX];
+    static const char  *values[NGX_AZORA_REDIS_ARGS_MAX];
+
+    if (nargs > NGX_AZORA_REDIS_ARGS_MAX || !ngx_azora_redis_usable()) {
+        return NGX_DECLINED;
+    }
+
+    call = ngx_alloc(sizeof(ngx_azora_redis_call_t), ngx_cycle->log);
+    if (call == NULL) {
+        return NGX_DECLINED;
+    }
+
+    call->handler = handler;
+    call->data = data;
+
+    for (i = 0; i < nargs; i++) {
+        values[i] = (const char *) args[i].data;
+        lengths[i] = args[i].len;
+    }
+
+    if (redisAsyncCommandArgv(ngx_azora_redis_commands.context,
+                              ngx_azora_redis_call_handler, call, nargs,
+                              values, lengths)
+        != REDIS_OK)
+    {
+        ngx_free(call);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_azora_redis_call_handler(redisAsyncContext *ac, void *reply, void *data)
+{
+    ngx_azora_redis_call_t  call;
+
+    call = *(ngx_azora_redis_call_t *) data;
+    ngx_free(data);
+
+    call.handler(reply, call.data);
 }
 
 

@@ -115,7 +115,7 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .returns = ngx_http_azora_auth_account_returns,
       .function = "identity.register",
       .summary = "Open an account",
-      .prepare = ngx_http_azora_auth_register_prepare, .cost = 5 },
+      .prepare = ngx_http_azora_auth_register_prepare, .cost = 10 },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/login",
       .flags = NGX_AZORA_PUBLIC,
@@ -124,7 +124,7 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .function = "identity.login",
       .summary = "Log in with e-mail address and password",
       .prepare = ngx_http_azora_auth_login_prepare,
-      .finish = ngx_http_azora_auth_login_finish, .cost = 5 },
+      .finish = ngx_http_azora_auth_login_finish, .cost = 10 },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/refresh",
       .flags = NGX_AZORA_PUBLIC,

@@ -9,13 +9,16 @@
 
 
 static ngx_int_t ngx_http_azora_limit_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_azora_limit_init_process(ngx_cycle_t *cycle);
+static void *ngx_http_azora_limit_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_azora_limit_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_azora_limit_create_conf(ngx_conf_t *cf);
 static char *ngx_http_azora_limit_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_azora_limit_zone_arguments(ngx_conf_t *cf,
-    ngx_command_t *cmd, ngx_str_t *name, ssize_t *size);
+    ngx_command_t *cmd, ngx_http_azora_limit_zone_t *zone, ssize_t *size);
 static ngx_uint_t ngx_http_azora_limit_is_name(const ngx_str_t *name);
 static ngx_int_t ngx_http_azora_limit_zone_metrics(ngx_conf_t *cf,
     ngx_http_azora_limit_zone_t *zone);
@@ -43,7 +46,7 @@ static ngx_conf_enum_t  ngx_http_azora_limit_log_levels[] = {
 static ngx_command_t  ngx_http_azora_limit_commands[] = {
 
     { ngx_string("azora_limit_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE2,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
       ngx_http_azora_limit_zone,
       0,
       0,
@@ -70,6 +73,13 @@ static ngx_command_t  ngx_http_azora_limit_commands[] = {
       offsetof(ngx_http_azora_limit_conf_t, log_level),
       &ngx_http_azora_limit_log_levels },
 
+    { ngx_string("azora_limit_redis_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_limit_main_conf_t, timeout),
+      NULL },
+
       ngx_null_command
 };
 
@@ -78,8 +88,8 @@ static ngx_http_module_t  ngx_http_azora_limit_module_ctx = {
     ngx_http_azora_limit_preconfiguration, /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_azora_limit_create_main_conf, /* create main configuration */
+    ngx_http_azora_limit_init_main_conf,   /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -96,7 +106,7 @@ ngx_module_t  ngx_http_azora_limit_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_azora_limit_init_process,     /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -123,7 +133,66 @@ static const ngx_azora_capability_t  ngx_http_azora_limit_capability = {
 static ngx_int_t
 ngx_http_azora_limit_preconfiguration(ngx_conf_t *cf)
 {
+    ngx_http_azora_limit_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_azora_limit_module);
+
+    lmcf->asked = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                                   "azora_limit_shared_requests_total", NULL,
+                                   "Limits of requests that Redis was asked "
+                                   "about.");
+    lmcf->flushes = ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                                     "azora_limit_shared_flushes_total", NULL,
+                                     "Commands sent to Redis for them.");
+
+    if (lmcf->asked == NGX_AZORA_NONE || lmcf->flushes == NGX_AZORA_NONE) {
+        return NGX_ERROR;
+    }
+
     return ngx_azora_register(cf, &ngx_http_azora_limit_capability);
+}
+
+
+static void *
+ngx_http_azora_limit_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_azora_limit_main_conf_t  *lmcf;
+
+    lmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_limit_main_conf_t));
+
+    if (lmcf != NULL) {
+        lmcf->timeout = NGX_CONF_UNSET_MSEC;
+    }
+
+    return lmcf;
+}
+
+
+static char *
+ngx_http_azora_limit_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_azora_limit_main_conf_t *lmcf = conf;
+
+    ngx_conf_init_msec_value(lmcf->timeout, 100);
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_limit_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_process == NGX_PROCESS_WORKER || ngx_process == NGX_PROCESS_SINGLE)
+    {
+        if (ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_azora_limit_module)
+            != NULL)
+        {
+            ngx_http_azora_limit_shared_init(cycle);
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -172,30 +241,25 @@ ngx_http_azora_limit_merge_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-/* azora_limit_zone name=ip size=10m; */
+/* azora_limit_zone name=ip size=10m [shared]; */
 
 static char *
 ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ssize_t                       size;
-    ngx_str_t                     name;
     ngx_shm_zone_t               *shm_zone;
     ngx_http_azora_limit_zone_t  *zone;
-
-    if (ngx_http_azora_limit_zone_arguments(cf, cmd, &name, &size)
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
 
     zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_limit_zone_t));
     if (zone == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    zone->name = name;
+    if (ngx_http_azora_limit_zone_arguments(cf, cmd, zone, &size) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
-    shm_zone = ngx_shared_memory_add(cf, &name, size,
+    shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
                                      &ngx_http_azora_limit_module);
     if (shm_zone == NULL) {
         return NGX_CONF_ERROR;
@@ -204,7 +268,7 @@ ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (shm_zone->data) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" \"%V\" is already there", &cmd->name,
-                           &name);
+                           &zone->name);
         return NGX_CONF_ERROR;
     }
 
@@ -221,14 +285,14 @@ ngx_http_azora_limit_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 static ngx_int_t
 ngx_http_azora_limit_zone_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_str_t *name, ssize_t *size)
+    ngx_http_azora_limit_zone_t *zone, ssize_t *size)
 {
-    ngx_str_t   *value, text;
+    ngx_str_t   *value, *name, text;
     ngx_uint_t   i;
 
     value = cf->args->elts;
+    name = &zone->name;
     *size = NGX_ERROR;
-    ngx_str_null(name);
 
     for (i = 1; i < cf->args->nelts; i++) {
 
@@ -242,6 +306,11 @@ ngx_http_azora_limit_zone_arguments(ngx_conf_t *cf, ngx_command_t *cmd,
             text.data = value[i].data + 5;
             text.len = value[i].len - 5;
             *size = ngx_parse_size(&text);
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "shared") == 0) {
+            zone->shared = 1;
             continue;
         }
 
@@ -321,8 +390,16 @@ ngx_http_azora_limit_zone_metrics(ngx_conf_t *cf,
                                      (char *) labels,
                                      "Live keys forgotten in a full zone.");
 
+    zone->alone = zone->shared
+                  ? ngx_azora_metric(cf, NGX_AZORA_COUNTER,
+                                     "azora_limit_alone_total",
+                                     (char *) labels,
+                                     "Requests of a shared limit that the "
+                                     "node decided alone.")
+                  : 0;
+
     if (zone->refused == NGX_AZORA_NONE || zone->dry_run == NGX_AZORA_NONE
-        || zone->evicted == NGX_AZORA_NONE)
+        || zone->evicted == NGX_AZORA_NONE || zone->alone == NGX_AZORA_NONE)
     {
         return NGX_ERROR;
     }

@@ -23,7 +23,10 @@ static ngx_int_t ngx_http_azora_limit_rule_rate(ngx_str_t *text,
     ngx_uint_t *count, uint64_t *period);
 
 
-/* zone=ip [key=address] rate=100r/m [burst=100] [tier=free] [dry_run] */
+/*
+ * zone=ip [key=address] rate=100r/m [burst=100] [tier=free] [route=/v1/a|/v1/b]
+ * [dry_run]
+ */
 
 char *
 ngx_http_azora_limit_parse_rule(ngx_conf_t *cf,
@@ -114,6 +117,11 @@ ngx_http_azora_limit_rule_argument(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    if (name.len == 6 && ngx_strncmp(name.data, "route=", 6) == 0) {
+        rule->route = text;
+        return NGX_CONF_OK;
+    }
+
     return "is not known";
 }
 
@@ -134,8 +142,13 @@ ngx_http_azora_limit_rule_key(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    if (ngx_strcmp(key->data, "session") == 0) {
+        rule->key = NGX_HTTP_AZORA_LIMIT_SESSION;
+        return NGX_CONF_OK;
+    }
+
     if (ngx_http_script_variables_count(key) == 0) {
-        return "is neither address nor subject nor has it a variable";
+        return "is neither address, subject, session nor has it a variable";
     }
 
     rule->key = NGX_HTTP_AZORA_LIMIT_VALUE;
@@ -167,8 +180,10 @@ ngx_http_azora_limit_rule_finish(ngx_conf_t *cf,
         return "needs rate=, such as 10r/s, 100r/m, 1000r/h or 5000r/d";
     }
 
-    if (rule->tier.len && rule->key != NGX_HTTP_AZORA_LIMIT_SUBJECT) {
-        return "takes tier= with key=subject only";
+    if (rule->tier.len && rule->key != NGX_HTTP_AZORA_LIMIT_SUBJECT
+        && rule->key != NGX_HTTP_AZORA_LIMIT_SESSION)
+    {
+        return "takes tier= with key=subject or key=session only";
     }
 
     if (rule->quota == 0) {

@@ -11,47 +11,22 @@
 #define NGX_HTTP_AZORA_LIMIT_NS         1000000000ULL
 
 
-/* One for each request that was limited; survives internal redirects. */
-
-typedef struct {
-    ngx_uint_t                     done;        /* stages passed, bits */
-    ngx_table_elt_t               *policy;      /* our headers so far */
-    ngx_table_elt_t               *limit;
-} ngx_http_azora_limit_ctx_t;
-
-
-/* What one rule said of the request. */
-
-typedef struct {
-    ngx_http_azora_limit_rule_t   *rule;
-    ngx_http_azora_limit_zone_t   *zone;
-    uint64_t                       hash;
-    uint64_t                       ns;          /* charged */
-    ngx_http_azora_limit_result_t  result;
-    ngx_int_t                      rc;
-} ngx_http_azora_limit_verdict_t;
-
-
 static ngx_int_t ngx_http_azora_limit_run(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_azora_stage_e stage);
+static ngx_int_t ngx_http_azora_limit_ask(ngx_http_request_t *r,
+    ngx_http_azora_limit_ctx_t *lctx, ngx_http_azora_limit_verdict_t *v,
+    ngx_uint_t n);
+static ngx_int_t ngx_http_azora_limit_finish(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_ctx_t *lctx,
+    ngx_http_azora_limit_verdict_t *v, ngx_uint_t n);
 static ngx_int_t ngx_http_azora_limit_judge_all(ngx_http_request_t *r,
-    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_verdict_t *v, ngx_uint_t *n,
-    ngx_uint_t *refused);
+    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_verdict_t *v, ngx_uint_t *n);
 static void ngx_http_azora_limit_dry_run(ngx_http_request_t *r,
     ngx_http_azora_limit_conf_t *conf, ngx_http_azora_limit_verdict_t *v,
     ngx_uint_t n);
 static ngx_http_azora_limit_ctx_t *ngx_http_azora_limit_get_ctx(
     ngx_http_request_t *r);
 static void ngx_http_azora_limit_cleanup(void *data);
-static ngx_uint_t ngx_http_azora_limit_exempt(ngx_http_request_t *r,
-    ngx_http_azora_limit_conf_t *conf);
-static ngx_uint_t ngx_http_azora_limit_applies(
-    ngx_http_azora_limit_conf_t *conf, ngx_http_azora_limit_rule_t *rule,
-    ngx_azora_ctx_t *ctx, ngx_azora_stage_e stage);
-static ngx_int_t ngx_http_azora_limit_key(ngx_http_request_t *r,
-    ngx_azora_ctx_t *ctx, ngx_http_azora_limit_rule_t *rule, ngx_str_t *key);
-static void ngx_http_azora_limit_address(ngx_http_request_t *r,
-    ngx_str_t *key);
 static void ngx_http_azora_limit_judge(ngx_http_azora_limit_verdict_t *v,
     ngx_str_t *key, ngx_uint_t cost, uint64_t now);
 static ngx_int_t ngx_http_azora_limit_refuse(ngx_http_request_t *r,
@@ -86,7 +61,7 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_azora_stage_e stage)
 {
     ngx_int_t                       rc;
-    ngx_uint_t                      i, n, refused;
+    ngx_uint_t                      i, n;
     ngx_http_azora_limit_ctx_t     *lctx;
     ngx_http_azora_limit_conf_t    *conf;
     ngx_http_azora_limit_rule_t    *rule;
@@ -117,18 +92,120 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     }
 
     if (lctx->done & (1 << stage)) {
-        /* counted before an internal redirect */
-        return NGX_DECLINED;
+
+        if (lctx->verdicts == NULL) {
+            /* counted before an internal redirect */
+            return NGX_DECLINED;
+        }
+
+        /* Redis was asked and has answered */
+
+        ngx_memcpy(v, lctx->verdicts,
+                   lctx->nverdicts * sizeof(ngx_http_azora_limit_verdict_t));
+        n = lctx->nverdicts;
+        lctx->verdicts = NULL;
+
+        return ngx_http_azora_limit_finish(r, ctx, lctx, v, n);
     }
 
     lctx->done |= 1 << stage;
+    lctx->started = ctx->started_ns;
 
-    if (ngx_http_azora_limit_judge_all(r, ctx, v, &n, &refused) != NGX_OK) {
+    if (ngx_http_azora_limit_judge_all(r, ctx, v, &n) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    rc = refused ? ngx_http_azora_limit_refuse(r, ctx, conf, v, n)
-                 : NGX_DECLINED;
+    rc = ngx_http_azora_limit_ask(r, lctx, v, n);
+
+    return (rc == NGX_DECLINED)
+           ? ngx_http_azora_limit_finish(r, ctx, lctx, v, n) : rc;
+}
+
+
+/*
+ * Asks Redis about those rules that all nodes share, unless this node knows
+ * already that the request must not pass.  NGX_AGAIN: the stage is entered
+ * again with the answers in lctx->verdicts; NGX_DECLINED: nobody was asked.
+ */
+
+static ngx_int_t
+ngx_http_azora_limit_ask(ngx_http_request_t *r,
+    ngx_http_azora_limit_ctx_t *lctx, ngx_http_azora_limit_verdict_t *v,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i, shared;
+
+    shared = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (v[i].rc == NGX_BUSY && !v[i].rule->dry_run) {
+            return NGX_DECLINED;
+        }
+
+        shared |= v[i].zone->shared && v[i].rc != NGX_BUSY;
+    }
+
+    if (!shared) {
+        return NGX_DECLINED;
+    }
+
+    lctx->verdicts = ngx_palloc(r->pool,
+                                n * sizeof(ngx_http_azora_limit_verdict_t));
+    if (lctx->verdicts == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(lctx->verdicts, v, n * sizeof(ngx_http_azora_limit_verdict_t));
+
+    lctx->nverdicts = n;
+    lctx->request = r;
+
+    for (i = 0; i < n; i++) {
+        v = &lctx->verdicts[i];
+
+        if (!v->zone->shared || v->rc == NGX_BUSY) {
+            continue;
+        }
+
+        v->lctx = lctx;
+
+        if (ngx_http_azora_limit_shared_ask(v) == NGX_AGAIN) {
+            lctx->waiting++;
+
+        } else {
+            ngx_azora_metric_add(v->zone->alone, 1);
+        }
+    }
+
+    if (lctx->waiting) {
+        return NGX_AGAIN;
+    }
+
+    lctx->verdicts = NULL;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_azora_limit_finish(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_http_azora_limit_ctx_t *lctx, ngx_http_azora_limit_verdict_t *v,
+    ngx_uint_t n)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    i;
+    ngx_http_azora_limit_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_azora_limit_module);
+    rc = NGX_DECLINED;
+
+    for (i = 0; i < n; i++) {
+        if (v[i].rc == NGX_BUSY && !v[i].rule->dry_run) {
+            rc = ngx_http_azora_limit_refuse(r, ctx, conf, v, n);
+            break;
+        }
+    }
 
     ngx_http_azora_limit_dry_run(r, conf, v, n);
 
@@ -140,14 +217,11 @@ ngx_http_azora_limit_run(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 }
 
 
-/*
- * Charges every rule that has a key for this request; n becomes their number
- * and refused whether the request must not pass.
- */
+/* Charges every rule that has a key for this request; n: how many have. */
 
 static ngx_int_t
 ngx_http_azora_limit_judge_all(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
-    ngx_http_azora_limit_verdict_t *v, ngx_uint_t *n, ngx_uint_t *refused)
+    ngx_http_azora_limit_verdict_t *v, ngx_uint_t *n)
 {
     ngx_int_t    rc;
     ngx_str_t    key;
@@ -155,8 +229,6 @@ ngx_http_azora_limit_judge_all(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     cost = ctx->endpoint ? ctx->endpoint->row->cost : 1;
     cost = cost ? cost : 1;
-
-    *refused = 0;
     k = 0;
 
     for (i = 0; i < *n; i++) {
@@ -172,14 +244,14 @@ ngx_http_azora_limit_judge_all(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
             continue;
         }
 
-        /* when the request began: a clock would cost as much as the charge */
+        /*
+         * When the request began: a clock would cost as much as the charge.
+         * A bucket for some routes alone counts each of their requests as one.
+         */
 
-        ngx_http_azora_limit_judge(&v[k], &key, cost, ctx->started_ns);
-
-        if (v[k].rc == NGX_BUSY && !v[k].rule->dry_run) {
-            *refused = 1;
-        }
-
+        ngx_http_azora_limit_judge(&v[k], &key,
+                                   v[k].rule->route.len ? 1 : cost,
+                                   ctx->started_ns);
         k++;
     }
 
@@ -233,6 +305,7 @@ ngx_http_azora_limit_get_ctx(ngx_http_request_t *r)
 
             lctx->policy = NULL;
             lctx->limit = NULL;
+            lctx->verdicts = NULL;
 
             ngx_http_set_ctx(r, lctx, ngx_http_azora_limit_module);
 
@@ -256,141 +329,14 @@ ngx_http_azora_limit_get_ctx(ngx_http_request_t *r)
 }
 
 
-/* Only marks the context, so that it can be found again. */
+/* Also marks the context, so that it can be found again. */
 
 static void
 ngx_http_azora_limit_cleanup(void *data)
 {
     ngx_http_azora_limit_ctx_t  *lctx = data;
 
-    lctx->policy = NULL;
-    lctx->limit = NULL;
-}
-
-
-static ngx_uint_t
-ngx_http_azora_limit_exempt(ngx_http_request_t *r,
-    ngx_http_azora_limit_conf_t *conf)
-{
-    if (conf->exempt == NULL) {
-        return 0;
-    }
-
-    return ngx_cidr_match(r->connection->sockaddr, conf->exempt) == NGX_OK;
-}
-
-
-/*
- * A rule with a tier is for the subjects of that tier, and one without for
- * those whose tier no rule of the same zone names.
- */
-
-static ngx_uint_t
-ngx_http_azora_limit_applies(ngx_http_azora_limit_conf_t *conf,
-    ngx_http_azora_limit_rule_t *rule, ngx_azora_ctx_t *ctx,
-    ngx_azora_stage_e stage)
-{
-    ngx_str_t                    *tier;
-    ngx_uint_t                    i;
-    ngx_http_azora_limit_rule_t  *other;
-
-    if (rule->key != NGX_HTTP_AZORA_LIMIT_SUBJECT) {
-        return stage == NGX_AZORA_STAGE_LIMIT_ADDRESS;
-    }
-
-    if (stage != NGX_AZORA_STAGE_LIMIT_PRINCIPAL
-        || ctx->principal.subject.len == 0)
-    {
-        return 0;
-    }
-
-    tier = &ctx->principal.tier;
-
-    if (rule->tier.len) {
-        return rule->tier.len == tier->len
-               && ngx_memcmp(rule->tier.data, tier->data, tier->len) == 0;
-    }
-
-    other = conf->rules->elts;
-
-    for (i = 0; tier->len && i < conf->rules->nelts; i++) {
-        if (other[i].shm_zone == rule->shm_zone
-            && other[i].tier.len == tier->len
-            && ngx_memcmp(other[i].tier.data, tier->data, tier->len) == 0)
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* NGX_DECLINED: the request has no such key and the rule does not count it */
-
-static ngx_int_t
-ngx_http_azora_limit_key(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
-    ngx_http_azora_limit_rule_t *rule, ngx_str_t *key)
-{
-    switch (rule->key) {
-
-    case NGX_HTTP_AZORA_LIMIT_ADDRESS:
-        ngx_http_azora_limit_address(r, key);
-        break;
-
-    case NGX_HTTP_AZORA_LIMIT_SUBJECT:
-        *key = ctx->principal.subject;
-        break;
-
-    default:
-        if (ngx_http_complex_value(r, &rule->value, key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return key->len ? NGX_OK : NGX_DECLINED;
-}
-
-
-/*
- * IPv6 clients are told apart by their /64, the least that a site is given
- * (RFC 6177), or one client would have 2^64 allowances.
- */
-
-static void
-ngx_http_azora_limit_address(ngx_http_request_t *r, ngx_str_t *key)
-{
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    switch (r->connection->sockaddr->sa_family) {
-
-    case AF_INET:
-        sin = (struct sockaddr_in *) r->connection->sockaddr;
-        key->data = (u_char *) &sin->sin_addr;
-        key->len = 4;
-        break;
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) r->connection->sockaddr;
-
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-            key->data = &sin6->sin6_addr.s6_addr[12];
-            key->len = 4;
-            break;
-        }
-
-        key->data = sin6->sin6_addr.s6_addr;
-        key->len = 8;
-        break;
-#endif
-
-    default:
-        ngx_str_set(key, "unix:");
-    }
+    ngx_http_azora_limit_shared_forget(lctx);
 }
 
 
@@ -413,8 +359,16 @@ ngx_http_azora_limit_judge(ngx_http_azora_limit_verdict_t *v, ngx_str_t *key,
     v->rc = ngx_http_azora_limit_charge(v->zone->table, v->hash, &rule->rate,
                                         cost, now, &v->result);
 
+    v->cost = cost;
+    v->queued = 0;
+    v->counted = 0;
+
     if (v->result.evicted) {
         ngx_azora_metric_add(v->zone->evicted, 1);
+    }
+
+    if (v->zone->shared) {
+        ngx_http_azora_limit_shared_name(v, key);
     }
 }
 
@@ -445,6 +399,7 @@ ngx_http_azora_limit_refuse(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         if (v[i].rc == NGX_OK) {
             /* a refused request costs nothing anywhere */
             ngx_http_azora_limit_refund(v[i].zone->table, v[i].hash, v[i].ns);
+            ngx_http_azora_limit_shared_refund(&v[i]);
             v[i].result.tat -= v[i].ns;
             continue;
         }
@@ -503,9 +458,17 @@ ngx_http_azora_limit_refuse(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 static ngx_uint_t
 ngx_http_azora_limit_wait(ngx_http_azora_limit_verdict_t *v, uint64_t now)
 {
-    uint64_t  ns;
+    uint64_t  ns, free;
 
-    ns = v->result.tat + v->ns - v->rule->rate.tolerance - now;
+    ns = v->result.tat + v->ns;
+    free = v->rule->rate.tolerance + now;
+
+    if (ns <= free) {
+        /* Redis counts in microseconds and with a clock of its own */
+        return 1;
+    }
+
+    ns -= free;
 
     return (ns + NGX_HTTP_AZORA_LIMIT_NS - 1) / NGX_HTTP_AZORA_LIMIT_NS;
 }

@@ -177,6 +177,37 @@ ngx_http_azora_limit_refund(ngx_http_azora_limit_table_t *table,
 }
 
 
+void
+ngx_http_azora_limit_raise(ngx_http_azora_limit_table_t *table,
+    uint64_t hash, uint64_t until)
+{
+    uint64_t                     tat;
+    ngx_uint_t                   n;
+    ngx_http_azora_limit_set_t  *set;
+
+    set = ngx_http_azora_limit_set(table, hash);
+    n = ngx_http_azora_limit_find(set, hash);
+
+    if (n == NGX_HTTP_AZORA_LIMIT_NOWHERE) {
+        return;
+    }
+
+    tat = __atomic_load_n(&set->tats[n], __ATOMIC_ACQUIRE);
+
+    do {
+        if (tat >= until
+            || __atomic_load_n(&set->keys[n], __ATOMIC_ACQUIRE) != hash)
+        {
+            /* also when it is CLAIMED, which is the greatest of all */
+            return;
+        }
+
+    } while (!__atomic_compare_exchange_n(&set->tats[n], &tat, until, 0,
+                                          __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+}
+
+
 static ngx_http_azora_limit_set_t *
 ngx_http_azora_limit_set(ngx_http_azora_limit_table_t *table, uint64_t hash)
 {

@@ -69,17 +69,17 @@ my @wrong = (
     ["$zone azora_limit zone=ip rate=1r/s burst=0;", qr/"burst=0" must be/],
     ["$zone azora_limit zone=ip rate=1r/d burst=1000000;", qr/takes too long/],
     ["$zone azora_limit zone=ip rate=1r/s key=me;",
-     qr/"key=me" is neither address nor subject/],
+     qr/"key=me" is neither address, subject, session/],
     ["$zone azora_limit zone=ip rate=1r/s key=;", qr/"key=" has no value/],
     ["$zone azora_limit zone=ip rate=1r/s key=\$no_such;", qr/no_such/],
     ["$zone azora_limit zone=ip rate=1r/s tier=free;",
-     qr/takes tier= with key=subject only/],
+     qr/takes tier= with key=subject or key=session only/],
     ["$zone azora_limit zone=ip rate=1r/s nodelay;", qr/"nodelay" is not kno/],
     ["$zone azora_limit zone=ip rate=1r/s; azora_limit off;",
      qr/has rules here already/],
     ["$zone azora_limit off; azora_limit zone=ip rate=1r/s;",
      qr/is "off" here already/],
-    ["$zone " . 'azora_limit zone=ip rate=1r/s; ' x 9, qr/too often/],
+    ["$zone " . 'azora_limit zone=ip rate=1r/s; ' x 17, qr/too often/],
     ['azora_limit zone=nowhere rate=1r/s;', qr/zero size .* "nowhere"/],
     ['azora_limit_exempt nonsense;', qr/"nonsense"/],
     ['azora_limit_log_level loud;', qr/"loud"/],
@@ -100,6 +100,8 @@ azora_limit zone=ip rate=10r/s;
 azora_limit zone=Person-2_x key=subject rate=5000r/d burst=10 tier=free;
 azora_limit zone=Person-2_x key=subject rate=1000r/h;
 azora_limit zone=ip key="\$host\$uri" rate=100r/m dry_run;
+azora_limit zone=ip key=session rate=100r/m tier=student route=/v1/a|/v1/b;
+azora_limit_zone name=all size=1m shared;
 azora_limit_exempt 127.0.0.1 10.0.0.0/8 ::1 unix:;
 azora_limit_log_level info;
 server { location / { azora_limit off; } }

@@ -11,6 +11,7 @@ use lib "$Bin/../lib";
 
 use Azora::Process qw(poll_until);
 use Azora::Test;
+use Azora::Token;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -70,10 +71,31 @@ location = /v1/me {
     azora_api on;
     azora_limit zone=person key=subject rate=3r/h;
 }
+location /v1/auth/ {
+    azora_api on;
+    azora_limit zone=hour rate=100r/h;
+    azora_limit zone=login rate=2r/h route=/v1/auth/login|/v1/auth/no;
+    azora_limit zone=register rate=3r/h route=/v1/auth/register;
+}
+location = /v1/courses { azora_api on; azora_limit zone=hour rate=100r/h; }
+location /tier/ {
+    azora_auth required;
+    azora_limit zone=person key=subject rate=4r/d;
+    azora_limit zone=person key=subject rate=6r/d tier=student;
+    azora_limit zone=person key=subject rate=8r/d tier=professional;
+    azora_limit zone=person key=subject rate=10r/d tier=enterprise;
+    alias /etc/;
+}
+location = /session {
+    azora_auth required;
+    azora_limit zone=person key=session rate=2r/d;
+    alias /etc/hostname;
+}
 SERVER
 );
 
 my $address = 0;
+my ($key) = grep { !/retired|next/ } glob "$azora->{dir}/keys/*.pem";
 
 
 sub from {
@@ -306,6 +328,50 @@ subtest 'people' => sub {
     my $r = $azora->get('/v1/me');
     is $r->{status}, 401, 'a stranger is told to log in';
     is $r->{headers}{ratelimit}, undef, 'and has no budget to speak of';
+};
+
+
+subtest 'tiers, sessions and routes' => sub {
+    my $mint = sub {
+        my ($n, %claims) = @_;
+        return Azora::Token::make($key, claims => {
+            sub => "019a9f00-0000-7000-8000-00000000000$n",
+            sid => "019a9f00-0000-7000-8000-0000000000aa", %claims });
+    };
+    my $left = sub {
+        my $r = $azora->get($_[0], token => $_[1], from(fresh()));
+        return $r->{headers}{ratelimit} =~ /r=(\d+)/ ? $1 : 'none';
+    };
+
+    is $left->('/tier/v1/courses', $mint->(1)), 3, 'nobody in particular';
+    is $left->('/tier/v1/courses', $mint->(2, tier => 'free')), 3, 'free';
+    is $left->('/tier/v1/courses', $mint->(3, tier => 'student')), 5,
+        'students may more';
+    is $left->('/tier/v1/courses', $mint->(4, tier => 'professional')), 7,
+        'professionals more yet';
+    is $left->('/tier/v1/courses', $mint->(5, tier => 'enterprise')), 9,
+        'and enterprises most';
+
+    my ($desk, $phone) = map { $mint->(6, sid =>
+        "019a9f00-0000-7000-8000-0000000000b$_") } 1, 2;
+    is join(' ', map { $left->('/session', $desk) } 1 .. 2), '1 0',
+        'a session has its own';
+    is $left->('/session', $phone), 1, 'another of the same person, too';
+
+    my $client = fresh();
+    my $r = $azora->post('/v1/auth/login', from($client), json => {
+        email => 'nobody@example.org', password => 'x' });
+    is $r->{headers}{ratelimit}, '"hour";r=90;t=360, "login";r=1;t=1800',
+        'a login costs ten, and one of its own bucket';
+    $r = $azora->post('/v1/auth/register', from($client), json => {});
+    is $r->{headers}{ratelimit}, '"hour";r=80;t=720, "register";r=2;t=1200',
+        'registering has another';
+    $r = $azora->post('/v1/auth/login', from($client), json => {})
+        for 1 .. 2;
+    is_deeply $r->{json}{'violated-policies'}, ['login'],
+        'the third login is refused by its bucket';
+    is $azora->get('/v1/courses', from($client))->{headers}{ratelimit} =~
+        /"hour";r=(\d+)/ && $1, 69, 'a list costs one';
 };
 
 
