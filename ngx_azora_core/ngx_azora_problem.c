@@ -207,6 +207,9 @@ ngx_azora_problem_from_sql(ngx_http_request_t *r, ngx_uint_t status,
     size_t     i;
     ngx_str_t  own, where;
 
+    static ngx_str_t  step_up =
+        ngx_string("Bearer error=\"insufficient_user_authentication\"");
+
     for (i = 0; i < name->len; i++) {
         if (name->data[i] != '-'
             && (name->data[i] < 'a' || name->data[i] > 'z'))
@@ -227,6 +230,14 @@ ngx_azora_problem_from_sql(ngx_http_request_t *r, ngx_uint_t status,
 
     if (where.len) {
         ngx_azora_problem_error(r, (char *) where.data, "%V", detail);
+    }
+
+    /* RFC 9470 3 */
+
+    if (ngx_strcmp(own.data, "reauthentication-required") == 0
+        && ngx_azora_add_header(r, "WWW-Authenticate", &step_up) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_azora_problem(r, status, (char *) own.data, "%V", detail);

@@ -35,6 +35,8 @@ GRANT EXECUTE ON FUNCTION
     azora.purge(int),
     identity.credential(text),
     identity.own_credential(uuid),
+    identity.totp_secret(uuid),
+    identity.challenge_secret(text),
     identity.revocations(bigint),
     ledger.consume_rewards(int),
     ledger.expire_holds(int),

@@ -137,6 +137,8 @@ typedef struct {
 typedef struct {
     ngx_str_t                      key_dir;
     ngx_str_t                      pepper_file;
+    ngx_str_t                      vault_file;
+    ngx_str_t                      name;         /* of the service */
     ngx_str_t                      common_file;
     ngx_str_t                      pool_name;
     ngx_int_t                      pool_threads;
@@ -150,12 +152,15 @@ typedef struct {
 
     ngx_http_azora_auth_ring_t     ring;
     ngx_http_azora_auth_peppers_t *peppers;
+    ngx_http_azora_auth_peppers_t *vault;        /* keys of sealed secrets */
     ngx_http_azora_auth_common_t   common;
     ngx_http_azora_auth_cache_t   *cache;
     ngx_thread_pool_t             *pool;
     ngx_uint_t                     pool_own;     /* nobody else's work there */
     const ngx_azora_statement_t   *credential;
     const ngx_azora_statement_t   *own_credential;
+    const ngx_azora_statement_t   *challenge;    /* and the secret it needs */
+    const ngx_azora_statement_t   *totp;
     ngx_uint_t                     sessions;     /* generation */
     ngx_uint_t                     metric_cached;
     ngx_uint_t                     metric_verified;
@@ -169,6 +174,7 @@ typedef struct {
 
 /* ngx_http_azora_auth_routes.c */
 extern const ngx_azora_row_t  ngx_http_azora_auth_rows[];
+extern const ngx_azora_field_t  ngx_http_azora_auth_token_returns[];
 
 /* ngx_http_azora_auth_module.c */
 extern ngx_module_t  ngx_http_azora_auth_module;
@@ -391,6 +397,9 @@ struct ngx_http_azora_auth_ctx_s {
 
     ngx_str_t                        presented; /* refresh token */
     ngx_str_t                        fresh;     /* its successor */
+
+    ngx_str_t                        account;   /* whose second factor */
+    u_char                           secret[20];
 };
 
 /* ngx_http_azora_auth_ctx.c; NULL: out of memory */

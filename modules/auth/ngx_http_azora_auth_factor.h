@@ -18,11 +18,15 @@
 #define NGX_HTTP_AZORA_AUTH_TOTP_WINDOW   1     /* steps to either side */
 #define NGX_HTTP_AZORA_AUTH_BASE32_LEN    32    /* of such a secret */
 
-#define NGX_HTTP_AZORA_AUTH_RECOVERY_LEN  23    /* base32 characters: 115 bits */
+#define NGX_HTTP_AZORA_AUTH_RECOVERY_LEN  23    /* characters: 115 bits */
 
 #define NGX_HTTP_AZORA_AUTH_OWNER_LEN     36    /* a UUID */
-#define NGX_HTTP_AZORA_AUTH_SECRET_MAX    64    /* bytes that are sealed */
+#define NGX_HTTP_AZORA_AUTH_VAULT_MAX    64    /* bytes that are sealed */
 #define NGX_HTTP_AZORA_AUTH_SEALED_MAX    256   /* "$azs$<key's id>$..." */
+
+/* what SQL is told of a code */
+#define NGX_HTTP_AZORA_AUTH_VERDICT_MAX                                       \
+    (NGX_HTTP_AZORA_AUTH_SEALED_MAX + 64)
 
 
 /*
@@ -58,6 +62,9 @@ size_t ngx_http_azora_auth_code_plain(const ngx_str_t *code, u_char *dst,
  */
 ngx_int_t ngx_http_azora_auth_seal(const ngx_http_azora_auth_peppers_t *vault,
     const ngx_str_t *owner, const u_char *data, size_t len, char *out);
+/* Reads conf->vault_file; without it nothing can be sealed. */
+ngx_int_t ngx_http_azora_auth_vault_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
 ngx_int_t ngx_http_azora_auth_open(const ngx_http_azora_auth_peppers_t *vault,
     const ngx_str_t *owner, const ngx_str_t *sealed, u_char *data,
     size_t *len);
@@ -71,6 +78,9 @@ ngx_int_t ngx_http_azora_auth_qr(ngx_pool_t *pool, const ngx_str_t *text,
     ngx_str_t *svg);
 
 
+/* ngx_http_azora_auth_factor.c: statements and rows, from preconfiguration */
+ngx_int_t ngx_http_azora_auth_factor_add(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
 
 
 #endif /* _NGX_HTTP_AZORA_AUTH_FACTOR_H_INCLUDED_ */

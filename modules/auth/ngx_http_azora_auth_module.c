@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_http_azora_auth.h"
+#include "ngx_http_azora_auth_factor.h"
 #include <sodium.h>
 
 
@@ -107,6 +107,20 @@ static ngx_command_t  ngx_http_azora_auth_commands[] = {
       ngx_http_azora_auth_set_file,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_auth_main_conf_t, pepper_file),
+      NULL },
+
+    { ngx_string("azora_auth_vault"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, vault_file),
+      NULL },
+
+    { ngx_string("azora_auth_name"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, name),
       NULL },
 
     { ngx_string("azora_auth_breached_list"),
@@ -215,7 +229,8 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
 
     if (conf->sessions == NGX_AZORA_NONE
         || ngx_http_azora_auth_metrics(cf, conf) != NGX_OK
-        || ngx_http_azora_auth_revoked_add(cf) != NGX_OK)
+        || ngx_http_azora_auth_revoked_add(cf) != NGX_OK
+        || ngx_http_azora_auth_factor_add(cf, conf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -286,6 +301,7 @@ ngx_http_azora_auth_postconfiguration(ngx_conf_t *cf)
 
     if (ngx_http_azora_auth_keys_load(cf, conf, !ngx_test_config) != NGX_OK
         || ngx_http_azora_auth_peppers_load(cf, conf) != NGX_OK
+        || ngx_http_azora_auth_vault_load(cf, conf) != NGX_OK
         || ngx_http_azora_auth_common_load(cf, &conf->common,
                                            &conf->common_file)
            != NGX_OK
@@ -425,6 +441,10 @@ ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_str_set(&amcf->expect.audience, "azora");
     }
 
+    if (amcf->name.data == NULL) {
+        ngx_str_set(&amcf->name, "Azora");
+    }
+
     ngx_conf_init_value(amcf->lifetime, 3600);
     ngx_conf_init_value(amcf->stale, 60);
     ngx_conf_init_value(amcf->expect.leeway, 0);
@@ -438,6 +458,14 @@ ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "azora_auth_issuer and azora_auth_audience must have "
                       "1 to 256 bytes");
+        return NGX_CONF_ERROR;
+    }
+
+    if (amcf->name.len == 0 || amcf->name.len > 64
+        || ngx_strlchr(amcf->name.data, amcf->name.data + amcf->name.len, ':'))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_auth_name must have 1 to 64 bytes and no colon");
         return NGX_CONF_ERROR;
     }
 

@@ -52,7 +52,8 @@ ngx_http_azora_auth_qr(ngx_pool_t *pool, const ngx_str_t *text, ngx_str_t *svg)
         return NGX_ERROR;
     }
 
-    p = ngx_pnalloc(pool, sizeof(head) + 5 * NGX_INT_T_LEN + sizeof("\"/></svg>")
+    p = ngx_pnalloc(pool, sizeof(head) + 5 * NGX_INT_T_LEN
+                          + sizeof("\"/></svg>")
                           + ngx_http_azora_auth_qr_runs(code)
                             * NGX_HTTP_AZORA_AUTH_RUN_MAX);
     if (p == NULL) {

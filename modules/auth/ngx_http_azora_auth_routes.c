@@ -80,7 +80,7 @@ const ngx_azora_field_t  ngx_http_azora_auth_session_list[] = {
 };
 
 
-static const ngx_azora_field_t  ngx_http_azora_auth_token_returns[] = {
+const ngx_azora_field_t  ngx_http_azora_auth_token_returns[] = {
     { "access_token", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "A signed JWT (RFC 9068) for the Authorization header." },
     { "token_type", NGX_AZORA_ENUM, NGX_AZORA_REQUIRED, 0, 0, NULL, "Bearer",

@@ -182,7 +182,7 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
     char     jti[32], *text;
     time_t   now;
     u_char   random[NGX_HTTP_AZORA_AUTH_JTI_BYTES];
-    json_t  *roles;
+    json_t  *lists;
 
     json_int_t  epoch;
 
@@ -221,12 +221,13 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
         return NGX_ERROR;
     }
 
-    roles = json_pack("{s:O?}", "roles", json_object_get(grant, "roles"));
-    text = json_dumps(roles, JSON_COMPACT);
+    lists = json_pack("{s:O?,s:O?}", "roles", json_object_get(grant, "roles"),
+                      "amr", json_object_get(grant, "amr"));
+    text = json_dumps(lists, JSON_COMPACT);
     rc = text ? jwt_add_grants_json(jwt, text) : -1;
 
     free(text);
-    json_decref(roles);
+    json_decref(lists);
 
     return (rc == 0) ? NGX_OK : NGX_ERROR;
 }

@@ -14,8 +14,10 @@
 #define NGX_HTTP_AZORA_AUTH_VAULT      "$azs$"
 #define NGX_HTTP_AZORA_AUTH_VAULT_LEN  (sizeof(NGX_HTTP_AZORA_AUTH_VAULT) - 1)
 
+#define NGX_HTTP_AZORA_AUTH_VAULT_FILE_MAX  4096
+
 #define NGX_HTTP_AZORA_AUTH_PLAIN_MAX                                         \
-    (NGX_HTTP_AZORA_AUTH_OWNER_LEN + NGX_HTTP_AZORA_AUTH_SECRET_MAX)
+    (NGX_HTTP_AZORA_AUTH_OWNER_LEN + NGX_HTTP_AZORA_AUTH_VAULT_MAX)
 #define NGX_HTTP_AZORA_AUTH_BOX_MAX                                           \
     (crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES                  \
      + NGX_HTTP_AZORA_AUTH_PLAIN_MAX)
@@ -23,6 +25,54 @@
 
 static const ngx_http_azora_auth_pepper_t *ngx_http_azora_auth_vault_key(
     const ngx_http_azora_auth_peppers_t *vault, const u_char *id);
+
+
+ngx_int_t
+ngx_http_azora_auth_vault_load(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf)
+{
+    ngx_int_t    rc;
+    ngx_str_t    text;
+    const char  *reason;
+
+    conf->vault = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_auth_peppers_t));
+    if (conf->vault == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (conf->vault_file.len == 0) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_azora_auth_read_file(cf->pool, cf->log,
+                                       conf->vault_file.data,
+                                       NGX_HTTP_AZORA_AUTH_VAULT_FILE_MAX, 1,
+                                       &text);
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    /* never made here: nothing would open what another key sealed */
+
+    if (rc == NGX_DECLINED || text.len == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_auth_vault \"%V\" is missing or empty; for a "
+                      "new installation: (umask 077; openssl rand -hex 32 > "
+                      "%V)", &conf->vault_file, &conf->vault_file);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_azora_auth_peppers_parse(conf->vault, &text, &reason)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_auth_vault \"%V\" cannot be used: %s",
+                      &conf->vault_file, reason);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
 
 
 ngx_int_t
@@ -36,7 +86,7 @@ ngx_http_azora_auth_seal(const ngx_http_azora_auth_peppers_t *vault,
     const ngx_http_azora_auth_pepper_t  *key;
 
     if (vault->npeppers == 0 || owner->len != NGX_HTTP_AZORA_AUTH_OWNER_LEN
-        || len > NGX_HTTP_AZORA_AUTH_SECRET_MAX)
+        || len > NGX_HTTP_AZORA_AUTH_VAULT_MAX)
     {
         return NGX_ERROR;
     }

@@ -91,7 +91,7 @@ subtest 'two instances side by side' => sub {
 
 
 subtest 'only what must be open is open' => sub {
-    my @secret = map { "$data{plain}/$_" } qw(keys/pepper
+    my @secret = map { "$data{plain}/$_" } qw(keys/pepper keys/vault
         secrets/app-password secrets/postgres.conf nginx.conf);
 
     for my $file (@secret) {

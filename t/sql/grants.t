@@ -17,9 +17,10 @@ my $schemas = "('azora', 'journal', 'identity', 'learning', 'ledger',
 my @endpoints = qw(
     azora.idempotency_keep
     court.constitution court.record_decision
-    identity.end_other_sessions identity.end_session identity.list_sessions
-    identity.login identity.logout identity.me identity.refresh
-    identity.register
+    identity.confirm_totp identity.end_other_sessions identity.end_session
+    identity.enrol_totp identity.list_sessions identity.login identity.logout
+    identity.me identity.mfa identity.new_recovery_codes identity.refresh
+    identity.register identity.remove_totp
     journal.my_activity journal.my_receipt
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
@@ -38,7 +39,8 @@ my @endpoints = qw(
 );
 my @others = qw(
     azora.generations azora.idempotency_begin azora.purge court.enacted_rules
-    identity.credential identity.own_credential identity.revocations
+    identity.challenge_secret identity.credential identity.own_credential
+    identity.revocations identity.totp_secret
     journal.chronicle_commit journal.chronicle_entries
     journal.chronicle_pick journal.chronicle_state
     ledger.consume_rewards ledger.expire_holds ledger.settle_holds

@@ -135,7 +135,7 @@ test_vault_parse(ngx_http_azora_auth_peppers_t *vault, const char *text)
 static ngx_int_t
 test_open(const char *keys, const char *owner, const char *text)
 {
-    u_char                         data[NGX_HTTP_AZORA_AUTH_SECRET_MAX];
+    u_char                         data[NGX_HTTP_AZORA_AUTH_VAULT_MAX];
     size_t                         len;
     ngx_int_t                      rc;
     ngx_str_t                      who, sealed;

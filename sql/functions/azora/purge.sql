@@ -25,7 +25,8 @@ BEGIN
     GET DIAGNOSTICS gone = ROW_COUNT;
 
     RETURN gone + identity.purge_login_failures(batch)
-           + identity.purge_sessions(batch);
+           + identity.purge_sessions(batch)
+           + identity.purge_challenges(batch);
 END
 $$;
 

@@ -1,22 +1,25 @@
 -- What NGINX makes an access token of. The epoch is the account's as it stands
--- in this transaction: a later change of roles raises it.
+-- in this transaction: a later change of roles raises it. acr and amr are the
+-- session's, so a refresh tells the same as the login did.
 CREATE OR REPLACE FUNCTION identity.grant_document(
     account  uuid,
     session  uuid,
-    roles    text[],
-    acr      text DEFAULT '1'
+    roles    text[]
 ) RETURNS jsonb
 LANGUAGE sql STABLE
 AS $$
     SELECT jsonb_build_object(
         'subject', grant_document.account,
-        'session', grant_document.session,
+        'session', s.id,
         'roles', grant_document.roles,
         'scope', identity.scopes(grant_document.roles),
-        'acr', grant_document.acr,
+        'acr', s.acr,
+        'amr', s.amr,
         'epoch', coalesce((SELECT e.value FROM identity.epoch AS e
                            WHERE e.account = grant_document.account), 0))
+    FROM identity.session AS s
+    WHERE s.id = grant_document.session
 $$;
 
-COMMENT ON FUNCTION identity.grant_document(uuid, uuid, text[], text) IS
+COMMENT ON FUNCTION identity.grant_document(uuid, uuid, text[]) IS
     'The facts of an access token';

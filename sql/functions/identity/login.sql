@@ -39,6 +39,11 @@ BEGIN
             'The e-mail address or the password is wrong.');
     END IF;
 
+    -- Its failures stay counted: the password alone proves too little here.
+    IF identity.has_second_factor(found_account) THEN
+        RETURN identity.challenge(found_account);
+    END IF;
+
     PERFORM identity.login_succeeded(login.email, caller.address);
 
     RETURN (200,

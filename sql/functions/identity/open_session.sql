@@ -7,7 +7,8 @@ CREATE OR REPLACE FUNCTION identity.open_session(
     account  uuid,
     roles    text[],
     client   jsonb DEFAULT NULL,
-    acr      text DEFAULT '1'
+    acr      text DEFAULT '1',
+    amr      text[] DEFAULT '{pwd}'
 ) RETURNS json
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -31,9 +32,9 @@ BEGIN
           OFFSET 99) AS o;
 
     INSERT INTO identity.session (id, account, expires_at, address_prefix,
-                                  agent)
+                                  agent, acr, amr)
     VALUES (session, open_session.account, now() + interval '30 days',
-            network, client ->> 'agent');
+            network, client ->> 'agent', open_session.acr, open_session.amr);
 
     IF client ? 'hash' THEN
         INSERT INTO identity.refresh_token (hash, session, expires_at)
@@ -48,11 +49,11 @@ BEGIN
 
     PERFORM identity.end_sessions(caller, account, ended, 'too-many');
 
-    RETURN identity.grant_document(account, session, roles, acr)
+    RETURN identity.grant_document(account, session, roles)
            || jsonb_build_object('in', client -> 'in');
 END
 $$;
 
 COMMENT ON FUNCTION identity.open_session(azora.caller, uuid, text[], jsonb,
-                                          text) IS
+                                          text, text[]) IS
     'Opens a session for an account';

@@ -1,0 +1,213 @@
+-- Names a sealed secret without telling it.
+CREATE OR REPLACE FUNCTION identity.totp_tag(sealed text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT left(encode(sha256(convert_to(sealed, 'UTF8')), 'hex'), 16)
+$$;
+
+COMMENT ON FUNCTION identity.totp_tag(text) IS
+    'Which secret a verdict is about';
+
+-- What NGINX needs to check the first code of an authenticator.
+CREATE OR REPLACE FUNCTION identity.totp_secret(account uuid)
+RETURNS TABLE (account uuid, sealed text, tag text)
+LANGUAGE sql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.account, t.sealed, identity.totp_tag(t.sealed)
+    FROM identity.totp AS t
+    WHERE t.account = totp_secret.account
+$$;
+
+COMMENT ON FUNCTION identity.totp_secret(uuid) IS
+    'Sealed one-time secret of an account';
+
+-- What NGINX's verdict about a one-time code is worth: 'wrong', or
+-- 'totp:<time step>:<tag>:<the secret sealed anew>', the last often empty. The
+-- step of the last code only grows, so that none is taken twice, nor one from
+-- before: the condition decides among any number of requests.
+CREATE OR REPLACE FUNCTION identity.totp_proved(
+    account  uuid,
+    verdict  text
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    step  bigint;
+BEGIN
+    IF verdict NOT LIKE 'totp:%' THEN
+        RETURN false;
+    END IF;
+
+    step := split_part(verdict, ':', 2)::bigint;
+
+    UPDATE identity.totp AS t
+    SET last_step = step,
+        sealed = coalesce(nullif(split_part(verdict, ':', 4), ''), t.sealed)
+    WHERE t.account = totp_proved.account
+      AND t.last_step < step
+      AND identity.totp_tag(t.sealed) = split_part(verdict, ':', 3);
+
+    RETURN FOUND;
+END
+$$;
+
+COMMENT ON FUNCTION identity.totp_proved(uuid, text) IS
+    'Whether a one-time code was right and new';
+
+-- A secret that is not yet in force; a later one takes the place of a former.
+-- sealed is made by NGINX, which also shows the secret.
+CREATE OR REPLACE FUNCTION identity.enrol_totp(
+    caller  azora.caller,
+    sealed  text
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused      json := identity.step_up(caller);
+    found_email  text;
+BEGIN
+    IF refused IS NOT NULL THEN
+        RETURN (401, refused, NULL, NULL)::azora.reply;
+    END IF;
+
+    SELECT a.email INTO found_email
+    FROM identity.account AS a
+    WHERE a.id = caller.subject AND a.erased_at IS NULL
+    FOR UPDATE;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(404, 'not-found', 'This account is gone.');
+    END IF;
+
+    INSERT INTO identity.totp AS t (account, sealed)
+    VALUES (caller.subject, enrol_totp.sealed)
+    ON CONFLICT ON CONSTRAINT totp_pkey DO UPDATE
+    SET sealed = excluded.sealed, last_step = 0, created_at = now()
+    WHERE t.confirmed_at IS NULL;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(409, 'second-factor-exists',
+            'The account has a second factor. Turn it off first.');
+    END IF;
+
+    RETURN (200, json_build_object('email', found_email), NULL,
+            NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.enrol_totp(azora.caller, text) IS
+    'POST /v1/auth/totp';
+
+-- code is NGINX's verdict. What was logged in by the password alone ends,
+-- except this session, which has just shown the second factor. The etag is no
+-- entity's: NGINX takes the new generation of sessions from there.
+CREATE OR REPLACE FUNCTION identity.confirm_totp(
+    caller  azora.caller,
+    code    text
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused  json := identity.step_up(caller);
+    codes    json;
+    moved    bigint;
+BEGIN
+    IF refused IS NOT NULL THEN
+        RETURN (401, refused, NULL, NULL)::azora.reply;
+    END IF;
+
+    PERFORM 1 FROM identity.account AS a
+    WHERE a.id = caller.subject
+    FOR UPDATE;
+
+    PERFORM 1 FROM identity.totp AS t
+    WHERE t.account = caller.subject AND t.confirmed_at IS NULL
+      AND t.created_at > now() - interval '15 minutes';
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(409, 'no-second-factor',
+            'No secret waits for its first code. Ask for one first.');
+    END IF;
+
+    IF NOT identity.totp_proved(caller.subject, code) THEN
+        PERFORM azora.refuse(422, 'wrong-code',
+            'The code is wrong or no longer valid. Look at the clock of the '
+            'device that shows it.', '/code');
+    END IF;
+
+    UPDATE identity.totp AS t SET confirmed_at = now()
+    WHERE t.account = caller.subject;
+
+    UPDATE identity.session AS s
+    SET acr = '2', amr = '{pwd,otp,mfa}'
+    WHERE s.id = caller.session;
+
+    codes := identity.recovery_codes(caller.subject);
+
+    PERFORM journal.append('user.second_factor_added', caller.subject,
+        jsonb_build_object('account', caller.subject), caller.traceparent);
+
+    moved := identity.end_sessions(caller, caller.subject,
+        identity.other_sessions(caller.subject, caller.session),
+        'second-factor');
+
+    RETURN (200, json_build_object('recovery_codes', codes), moved,
+            NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.confirm_totp(azora.caller, text) IS
+    'POST /v1/auth/totp/confirm';
+
+CREATE OR REPLACE FUNCTION identity.remove_totp(caller azora.caller)
+RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused  json := identity.step_up(caller);
+    moved    bigint;
+BEGIN
+    IF refused IS NOT NULL THEN
+        RETURN (401, refused, NULL, NULL)::azora.reply;
+    END IF;
+
+    PERFORM 1 FROM identity.account AS a
+    WHERE a.id = caller.subject
+    FOR UPDATE;
+
+    DELETE FROM identity.totp AS t
+    WHERE t.account = caller.subject;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(404, 'not-found',
+            'The account has no second factor.');
+    END IF;
+
+    DELETE FROM identity.recovery_code AS c
+    WHERE c.account = caller.subject;
+
+    DELETE FROM identity.challenge AS c
+    WHERE c.account = caller.subject;
+
+    PERFORM journal.append('user.second_factor_removed', caller.subject,
+        jsonb_build_object('account', caller.subject), caller.traceparent);
+
+    moved := identity.end_sessions(caller, caller.subject,
+        identity.other_sessions(caller.subject, caller.session),
+        'second-factor');
+
+    RETURN (204, NULL, moved, NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.remove_totp(azora.caller) IS
+    'DELETE /v1/auth/totp';
