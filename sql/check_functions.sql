@@ -31,6 +31,7 @@ BEGIN
              JOIN pg_language AS l ON l.oid = p.prolang
         WHERE n.nspname IN ('azora', 'journal', 'identity', 'learning',
                             'ledger', 'market', 'court')
+          AND p.prokind = 'f'
     LOOP
         BEGIN
             CASE routine.language

@@ -4,12 +4,14 @@
 -- made one after the other sorts so.
 CREATE OR REPLACE FUNCTION azora.uuid7_prefix(at timestamptz)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT overlay(lpad(to_hex(t.us / 1000), 12, '0')
-                   PLACING '-' FROM 9 FOR 0)
-           || '-7' || lpad(to_hex(t.us % 1000 * 4096 / 1000), 3, '0')
-    FROM (SELECT (extract(epoch FROM at) * 1000000)::bigint AS us) AS t
+DECLARE
+    us  bigint := extract(epoch FROM at) * 1000000;
+BEGIN
+    RETURN overlay(lpad(to_hex(us / 1000), 12, '0') PLACING '-' FROM 9 FOR 0)
+           || '-7' || lpad(to_hex(us % 1000 * 4096 / 1000), 3, '0');
+END
 $$;
 
 COMMENT ON FUNCTION azora.uuid7_prefix(timestamptz) IS

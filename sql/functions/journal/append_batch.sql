@@ -12,29 +12,26 @@ CREATE OR REPLACE FUNCTION journal.append_batch(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    prefix   text := azora.uuid7_prefix(clock_timestamp());
+    minute   timestamptz := date_trunc('minute', now());
     secret   bytea := uuid_send(gen_random_uuid())
                       || uuid_send(gen_random_uuid());
-    entries  uuid[];
+    entries  uuid[] := azora.uuid7_series(clock_timestamp(),
+                                          cardinality(payloads));
 BEGIN
     WITH item AS MATERIALIZED (
-        SELECT overlay(gen_random_uuid()::text PLACING prefix
-                       FROM 1 FOR 18)::uuid AS id,
-               sha256(secret || int8send(i.n)) AS salt,
+        SELECT i.id, sha256(secret || int8send(i.n)) AS salt,
                i.payload, i.subject, i.traceparent
-        FROM unnest(payloads, subjects, traceparents) WITH ORDINALITY
-             AS i (payload, subject, traceparent, n)
+        FROM unnest(entries, payloads, subjects, traceparents)
+             WITH ORDINALITY AS i (id, payload, subject, traceparent, n)
     ), entered AS (
         INSERT INTO journal.entry (id, type, at, payload_hash)
-        SELECT i.id, append_batch.type, date_trunc('minute', now()),
+        SELECT i.id, append_batch.type, minute,
                sha256(i.salt || convert_to(i.payload::text, 'UTF8'))
         FROM item AS i
-    ), paid AS (
-        INSERT INTO journal.payload (entry, salt, body, subject, traceparent)
-        SELECT i.id, i.salt, i.payload, i.subject, i.traceparent
-        FROM item AS i
     )
-    SELECT array_agg(i.id) INTO entries FROM item AS i;
+    INSERT INTO journal.payload (entry, salt, body, subject, traceparent)
+    SELECT i.id, i.salt, i.payload, i.subject, i.traceparent
+    FROM item AS i;
 
     INSERT INTO journal.delivery (consumer, entry)
     SELECT s.consumer, e.entry

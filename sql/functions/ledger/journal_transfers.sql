@@ -11,10 +11,8 @@ DECLARE
     traceparents  text[];
 BEGIN
     SELECT array_agg(c.subject),
-           array_agg(('{"transfer":"' || i.id || '","debit":' || i.debit
-                      || ',"credit":' || i.credit || ',"currency":"'
-                      || i.currency || '","minor":' || i.amount
-                      || '}')::json),
+           array_agg(ledger.transfer_event(i.id, i.debit, i.credit,
+                                           i.currency, i.amount)),
            array_agg(c.traceparent)
     INTO subjects, payloads, traceparents
     FROM unnest(accepted) AS i

@@ -23,7 +23,9 @@ COMMENT ON FUNCTION ledger.lock_accounts(bigint[]) IS
     'Locks accounts in the order of their ids';
 
 -- The same for the wallets of a batch, those of the callers and of the
--- recipients, as far as they exist.
+-- recipients, as far as they exist. Asked for as arrays, because an index is
+-- walked through for an array at half the cost of a join; a batch in several
+-- currencies may so lock wallets of its people that it does not need.
 CREATE OR REPLACE FUNCTION ledger.lock_wallets(
     callers     azora.caller[],
     owners      uuid[],
@@ -31,27 +33,21 @@ CREATE OR REPLACE FUNCTION ledger.lock_wallets(
 ) RETURNS ledger.state[]
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+    people  uuid[] := owners || ARRAY(SELECT c.subject
+                                      FROM unnest(callers) AS c);
 BEGIN
     RETURN ARRAY(
         SELECT (l.id, l.ctid, l.owner, l.currency, l.balance,
                 l.held + l.floor, l.sequence, l.frozen)::ledger.state
         FROM (SELECT a.id, a.ctid, a.owner, a.currency, a.balance, a.held,
                      a.floor, a.sequence, a.frozen
-              FROM (SELECT c.subject AS owner, c.currency
-                    FROM unnest(callers, currencies)
-                         AS c (subject, session, roles, request_id,
-                               traceparent, address, route, key,
-                               payload_hash, currency)
-                    UNION
-                    SELECT o.owner, o.currency
-                    FROM unnest(owners, currencies) AS o (owner, currency))
-                   AS w
-                   JOIN ledger.account AS a
-                        ON a.owner = w.owner
-                       AND a.currency = w.currency
-                       AND a.kind = 'wallet'
+              FROM ledger.account AS a
+              WHERE a.owner = ANY (people)
+                AND a.currency = ANY (currencies)
+                AND a.kind = 'wallet'
               ORDER BY a.id
-              FOR NO KEY UPDATE OF a) AS l);
+              FOR NO KEY UPDATE) AS l);
 END
 $$;
 

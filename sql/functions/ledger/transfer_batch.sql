@@ -18,8 +18,8 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    items  ledger.item[];
-    quick  boolean;
+    replies  azora.batch_reply[];
+    items    ledger.item[];
 BEGIN
     IF true = ANY (dry_run) THEN
         RETURN QUERY
@@ -30,28 +30,27 @@ BEGIN
         RETURN;
     END IF;
 
-    items := ledger.quick_batch(callers, currency, "to", amount, memo);
-    quick := items IS NOT NULL;
+    replies := ledger.quick_batch(callers, currency, "to", amount, memo,
+                                  metadata);
 
-    IF NOT quick THEN
-        items := ledger.careful_batch(callers, currency, "to", amount, memo);
+    IF replies IS NOT NULL THEN
+        RETURN QUERY
+        SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
+               r.detail, r.pointer
+        FROM unnest(replies) AS r;
+        RETURN;
     END IF;
+
+    items := ledger.careful_batch(callers, currency, "to", amount, memo);
 
     IF cardinality(array_remove(metadata, NULL)) > 0 THEN
         PERFORM ledger.keep_metadata(items, metadata);
     END IF;
 
-    IF quick THEN
-        RETURN QUERY
-        SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
-               r.detail, r.pointer
-        FROM ledger.good_replies(items) AS r;
-    ELSE
-        RETURN QUERY
-        SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
-               r.detail, r.pointer
-        FROM ledger.mixed_replies(items) AS r;
-    END IF;
+    RETURN QUERY
+    SELECT r.ordinal, r.status, r.body, r.etag, r.location, r.problem,
+           r.detail, r.pointer
+    FROM ledger.mixed_replies(items) AS r;
 END
 $$;
 
