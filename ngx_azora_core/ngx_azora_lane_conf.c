@@ -13,10 +13,10 @@ static ngx_int_t ngx_azora_lane_parameter(ngx_azora_lane_conf_t *lane,
 static const ngx_azora_lane_conf_t
     ngx_azora_lane_own[NGX_AZORA_LANE_MAX] =
 {
-    { 2, 4096, 2000 },      /* read */
-    { 8, 1024, 5000 },      /* write */
-    { 1, 4096, 5000 },      /* batch */
-    { 1, 64, 30000 }        /* slow */
+    { 2, 4096, 2000, 0 },   /* read */
+    { 8, 1024, 5000, 0 },   /* write */
+    { 1, 4096, 5000, 1 },   /* batch */
+    { 1, 64, 30000, 0 }     /* slow */
 };
 
 
@@ -37,6 +37,7 @@ ngx_azora_lane_unset(ngx_azora_pg_conf_t *conf)
         conf->lanes[i].connections = NGX_CONF_UNSET_UINT;
         conf->lanes[i].queue = NGX_CONF_UNSET_UINT;
         conf->lanes[i].timeout = NGX_CONF_UNSET_MSEC;
+        conf->lanes[i].gather = NGX_CONF_UNSET_MSEC;
     }
 }
 
@@ -55,6 +56,7 @@ ngx_azora_lane_defaults(ngx_azora_pg_conf_t *conf)
         ngx_conf_init_uint_value(lane->connections, own->connections);
         ngx_conf_init_uint_value(lane->queue, own->queue);
         ngx_conf_init_msec_value(lane->timeout, own->timeout);
+        ngx_conf_init_msec_value(lane->gather, own->gather);
     }
 }
 
@@ -144,6 +146,19 @@ ngx_azora_lane_parameter(ngx_azora_lane_conf_t *lane, ngx_uint_t single,
         }
 
         lane->timeout = n;
+        return NGX_OK;
+    }
+
+    if (single && ngx_strncmp(value->data, "gather=", 7) == 0) {
+        s.data = value->data + 7;
+        s.len = value->len - 7;
+        n = ngx_parse_time(&s, 0);
+
+        if (n == NGX_ERROR || n > 100) {
+            return NGX_ERROR;
+        }
+
+        lane->gather = n;
         return NGX_OK;
     }
 

@@ -26,6 +26,7 @@
                                                 Sync; a power of two */
 #define NGX_AZORA_PG_BATCH_MAX      512      /* items per batch call */
 #define NGX_AZORA_PG_BATCH_BYTES    (4 * 1024 * 1024)
+#define NGX_AZORA_PG_BATCH_BIG      16       /* its successor gathers */
 #define NGX_AZORA_PG_ARRAYS_MAX     (NGX_AZORA_FIELDS_MAX + 1)
 
 #define NGX_AZORA_PG_CONNECT_MS     3000     /* one attempt, all its steps */
@@ -191,6 +192,10 @@ struct ngx_azora_pg_lane_s {
     ngx_event_t                   timer;        /* the nearest deadline */
     ngx_msec_t                    nearest;
 
+    ngx_event_t                   gather;       /* batch: its end */
+    ngx_msec_t                    gather_ms;
+    ngx_uint_t                    expected;     /* until so many wait */
+
     ngx_uint_t                    connected;
     ngx_uint_t                    nconns;
     ngx_azora_pg_conn_t          *conns;
@@ -311,6 +316,9 @@ ngx_azora_op_status_e ngx_azora_pg_classify(ngx_azora_pg_conn_t *conn,
 
 /* ngx_azora_pg_batch.c */
 
+/* whether the next batch is big enough, or has waited long enough */
+ngx_uint_t ngx_azora_pg_batch_gathered(ngx_azora_pg_lane_t *lane);
+void ngx_azora_pg_batch_gather_handler(ngx_event_t *ev);
 /* takes the next batch out of the queue, then sends it: NGX_ERROR as above */
 void ngx_azora_pg_take_batch(ngx_azora_pg_conn_t *conn);
 ngx_int_t ngx_azora_pg_send_arrays(ngx_azora_pg_conn_t *conn);

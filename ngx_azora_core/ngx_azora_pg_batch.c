@@ -15,6 +15,47 @@ static ngx_uint_t ngx_azora_pg_batch_again(ngx_azora_pg_conn_t *conn,
 
 
 /*
+ * Whom a big batch has answered is about to ask again, and not all at once.
+ * The first few would go alone, although each call has a cost of its own, and
+ * all others wait behind them.  So a big batch's successor waits until it is
+ * half as big, for a moment at most; after a small batch nobody waits.
+ */
+
+ngx_uint_t
+ngx_azora_pg_batch_gathered(ngx_azora_pg_lane_t *lane)
+{
+    if (lane->nwaiting < lane->expected && lane->gather_ms && !ngx_exiting) {
+
+        if (!lane->gather.timer_set) {
+            ngx_add_timer(&lane->gather, lane->gather_ms);
+        }
+
+        return 0;
+    }
+
+    lane->expected = 0;
+
+    if (lane->gather.timer_set) {
+        ngx_del_timer(&lane->gather);
+    }
+
+    return 1;
+}
+
+
+void
+ngx_azora_pg_batch_gather_handler(ngx_event_t *ev)
+{
+    ngx_azora_pg_lane_t  *lane;
+
+    lane = ngx_queue_data(ev, ngx_azora_pg_lane_t, gather);
+
+    lane->expected = 0;
+    ngx_azora_pg_lane_wake(lane);
+}
+
+
+/*
  * What waits for the same statement, in order of arrival.  An operation's
  * limit is the size of a smaller batch it goes in after a bigger one failed.
  */
@@ -116,6 +157,8 @@ ngx_azora_pg_batch_result(ngx_azora_pg_conn_t *conn,
     res = conn->error ? conn->error : conn->result;
 
     if (ngx_azora_pg_succeeded(res)) {
+        conn->lane->expected = (conn->nops >= NGX_AZORA_PG_BATCH_BIG)
+                               ? conn->nops / 2 : 0;
         ngx_azora_pg_batch_rows(conn, statement, res);
 
     } else {

@@ -34,6 +34,7 @@ ngx_azora_pg_lane_init(ngx_azora_pg_lane_t *lane, ngx_cycle_t *cycle,
     lane->nconns = conf->connections;
     lane->queue_max = conf->queue;
     lane->timeout = conf->timeout;
+    lane->gather_ms = conf->gather;
 
     ngx_queue_init(&lane->waiting);
     ngx_queue_init(&lane->live);
@@ -45,6 +46,10 @@ ngx_azora_pg_lane_init(ngx_azora_pg_lane_t *lane, ngx_cycle_t *cycle,
     lane->timer.handler = ngx_azora_pg_lane_timer_handler;
     lane->timer.data = &ngx_azora_pg_nobody;
     lane->timer.log = cycle->log;
+
+    lane->gather.handler = ngx_azora_pg_batch_gather_handler;
+    lane->gather.data = &ngx_azora_pg_nobody;
+    lane->gather.log = cycle->log;
 
     if (lane->primary == NULL) {
         lane->nconns = 0;
@@ -120,6 +125,10 @@ ngx_azora_pg_lane_exit(ngx_azora_pg_lane_t *lane)
 
     if (lane->timer.timer_set) {
         ngx_del_timer(&lane->timer);
+    }
+
+    if (lane->gather.timer_set) {
+        ngx_del_timer(&lane->gather);
     }
 }
 
@@ -380,6 +389,12 @@ ngx_azora_pg_flush_writes(ngx_azora_pg_lane_t *lane)
 
         conn = ngx_azora_pg_free_conn(lane);
         if (conn == NULL) {
+            break;
+        }
+
+        if (ngx_azora_pg_is_batch(lane)
+            && !ngx_azora_pg_batch_gathered(lane))
+        {
             break;
         }
 

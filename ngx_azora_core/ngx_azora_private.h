@@ -58,6 +58,7 @@ typedef struct {
     ngx_uint_t                    connections;  /* per worker */
     ngx_uint_t                    queue;        /* waiting operations */
     ngx_msec_t                    timeout;      /* queueing and running */
+    ngx_msec_t                    gather;       /* batch lane only */
 } ngx_azora_lane_conf_t;
 
 typedef struct {
