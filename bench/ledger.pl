@@ -56,13 +56,11 @@ sub measure_single {
 
     my $before = usage($azora);
     transfers($azora, $requests)->();
-    my $after = usage($azora);
-    my $n = $after->{transfers} - $before->{transfers};
+    my ($us, $flushes) = per_transfer($before, usage($azora));
 
-    printf "      %.4f flushes of the log and %.1f us of PostgreSQL's"
-        . " processor time per transfer, the sequencer's included\n",
-        ($after->{syncs} - $before->{syncs}) / $n,
-        1e6 * ($after->{cpu} - $before->{cpu}) / $n;
+    printf "      per transfer %.4f flushes of the log and %.1f us of"
+        . " PostgreSQL's processor time, the sequencer's included\n",
+        $flushes, $us;
 }
 
 sub measure_rate {
@@ -128,10 +126,15 @@ sub measure_big {
             transfers($azora, $requests), target => 0.8,
             note => "$BIG accounts and $BIG_POSTINGS postings against $SMALL "
                     . 'accounts');
-    report('statement-big-ms', statement_ms($big, <<'END'), 2);
-SELECT status FROM ledger.statement(
-    caller => '(OWNER,,{learner},,,,,,)'::azora.caller,
-    currency => 'AZR', "limit" => 20, cursor => NULL)
+    my $caller = q{caller => '(OWNER,,{learner},,,,,,)'::azora.caller};
+
+    report('statement-big-ms', statement_ms($big, <<"END"), 2);
+SELECT status FROM ledger.statement($caller, currency => 'AZR',
+    "limit" => 20, cursor => NULL)
+END
+    report('past-balance-big-ms', statement_ms($big, <<"END"), 2);
+SELECT status FROM ledger.get_wallet($caller, currency => 'AZR',
+    at => now() - interval '29 days 20 hours')
 END
 }
 

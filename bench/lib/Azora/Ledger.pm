@@ -10,7 +10,7 @@ use Azora::Token;
 use Exporter 'import';
 use Time::HiRes qw(sleep);
 
-our @EXPORT = qw(seed owner requests single_transfer usage);
+our @EXPORT = qw(seed owner requests single_transfer usage per_transfer);
 
 my $SENDERS = 256;
 my $HOT = $SENDERS + 1;
@@ -55,6 +55,19 @@ sub seed {
               FROM bench AS b WHERE a.id = b.id', undef, $rounds)
         if $rounds > 0;
     $dbh->do('VACUUM ANALYZE');
+    run_in($dbh);
+}
+
+
+# A server that has run for a while has files of the log to use again; a new
+# one writes each of them twice.
+sub run_in {
+    my ($dbh) = @_;
+
+    for (1 .. 60) {
+        $dbh->do('SELECT pg_switch_wal()');
+        $dbh->do('SELECT txid_current()');
+    }
     $dbh->do('CHECKPOINT');
 }
 
@@ -96,15 +109,18 @@ sub pay_round {
              credit_balance, amount, created_at, currency, kind, recipient,
              key, payload_hash)
         SELECT overlay(gen_random_uuid()::text
-                       PLACING azora.uuid7_prefix(s.at) FROM 1 FOR 18)::uuid,
+                       PLACING s.prefix FROM 1 FOR 18)::uuid,
                d.id, 2 * s.round, 1e12::bigint - s.minor, c.id,
                2 * s.round + 1, 1e12::bigint, s.minor, s.at, 'AZR',
                'transfer', } . sprintf($OWNER, 'c.i') . q{,
                gen_random_uuid()::text, repeat('ab', 32)
-        FROM (SELECT ?::bigint AS round, ?::bigint AS accounts,
-                     ?::bigint AS minor,
-                     now() - interval '30 days' + ? * interval '1 hour'
-                         AS at OFFSET 0) AS s
+        FROM (SELECT m.round, m.accounts, m.minor, m.at,
+                     azora.uuid7_prefix(m.at) AS prefix
+              FROM (SELECT ?::bigint AS round, ?::bigint AS accounts,
+                           ?::bigint AS minor,
+                           now() - interval '30 days' + ? * interval '1 hour'
+                               AS at) AS m
+              OFFSET 0) AS s
              CROSS JOIN bench AS d
              JOIN bench AS c ON c.i = (d.i + s.round - 1) % s.accounts + 1
     }, undef, $round, $accounts, $minor, $round);
@@ -167,29 +183,44 @@ END
 }
 
 
-# What PostgreSQL needed so far: seconds of processor time of all its
-# processes, flushes of its log, transfers.
+# What PostgreSQL has needed so far: ticks of processor time by process,
+# flushes of its log; and the transfers it got.
 sub usage {
     my ($azora) = @_;
     my ($postmaster) = slurp("$azora->{postgres_dir}/postmaster.pid")
         =~ /^(\d+)/;
-    my $ticks = 0;
+    my %ticks;
 
     for my $file (glob '/proc/[0-9]*/stat') {
         open my $in, '<', $file or next;
-        my @fields = split ' ', (<$in> // '') =~ s/^.*\) //sr;
-        $ticks += $fields[11] + $fields[12]
-            if @fields > 12 && $fields[1] == $postmaster;
+        my ($pid, $rest) = (<$in> // '') =~ /^(\d+) \(.*\) (.*)/s or next;
+        my @fields = split ' ', $rest;
+        $ticks{$pid} = $fields[11] + $fields[12]
+            if $fields[1] == $postmaster;
     }
 
     # each process reports its flushes a second after the fact at the latest
     sleep 1.2;
 
-    return { cpu => $ticks / 100,
+    return { ticks => \%ticks,
              syncs => $azora->value('SELECT wal_sync FROM pg_stat_wal'),
              transfers => $azora->value(q{
                  SELECT count(*) FROM ledger.transfer WHERE recipient
                  IS NOT NULL AND created_at > now() - interval '1 day'}) };
+}
+
+
+# Microseconds of processor time and flushes for each transfer between two of
+# usage(), of the processes that lived at both.
+sub per_transfer {
+    my ($before, $after) = @_;
+    my $n = $after->{transfers} - $before->{transfers};
+    my $ticks = 0;
+
+    $ticks += $after->{ticks}{$_} - $before->{ticks}{$_}
+        for grep { defined $before->{ticks}{$_} } keys %{ $after->{ticks} };
+
+    return (1e4 * $ticks / $n, ($after->{syncs} - $before->{syncs}) / $n);
 }
 
 

@@ -33,16 +33,20 @@ BEGIN
     SELECT i.id, i.salt, i.payload, i.subject, i.traceparent
     FROM item AS i;
 
+    IF NOT EXISTS (SELECT FROM journal.subscription AS s
+                   WHERE s.type = append_batch.type)
+    THEN
+        RETURN entries;
+    END IF;
+
     INSERT INTO journal.delivery (consumer, entry)
     SELECT s.consumer, e.entry
     FROM journal.subscription AS s
          CROSS JOIN unnest(entries) AS e (entry)
     WHERE s.type = append_batch.type;
 
-    IF FOUND THEN
-        PERFORM pg_notify('azora_generation',
-                          'journal ' || nextval('journal.wake'));
-    END IF;
+    PERFORM pg_notify('azora_generation',
+                      'journal ' || nextval('journal.wake'));
 
     RETURN entries;
 END

@@ -33,9 +33,6 @@ CREATE OR REPLACE FUNCTION ledger.lock_wallets(
 ) RETURNS ledger.state[]
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    people  uuid[] := owners || ARRAY(SELECT c.subject
-                                      FROM unnest(callers) AS c);
 BEGIN
     RETURN ARRAY(
         SELECT (l.id, l.ctid, l.owner, l.currency, l.balance,
@@ -43,7 +40,8 @@ BEGIN
         FROM (SELECT a.id, a.ctid, a.owner, a.currency, a.balance, a.held,
                      a.floor, a.sequence, a.frozen
               FROM ledger.account AS a
-              WHERE a.owner = ANY (people)
+              WHERE a.owner = ANY (
+                  owners || ARRAY(SELECT c.subject FROM unnest(callers) AS c))
                 AND a.currency = ANY (currencies)
                 AND a.kind = 'wallet'
               ORDER BY a.id

@@ -23,16 +23,16 @@ SET enable_nestloop = off
 SET enable_mergejoin = off
 AS $$
 DECLARE
-    owners   uuid[] := ledger.read_owners(addresses);
-    states   ledger.state[];
-    places   tid[];
-    ids      uuid[];
-    at       timestamptz;
-    stamp    text;
-    replies  azora.batch_reply[];
+    owners    uuid[] := ledger.read_owners(addresses);
+    states    ledger.state[];
+    ids       uuid[];
+    at        timestamptz;
+    stamp     text;
+    replies   azora.batch_reply[];
+    changed   bigint;
+    accounts  bigint;
 BEGIN
     states := ledger.lock_wallets(callers, owners, currencies);
-    places := ARRAY(SELECT s.place FROM unnest(states) AS s);
 
     -- Under the locks, so that the times of an account rise with the numbers
     -- of its postings, which those of transactions do not.
@@ -42,8 +42,8 @@ BEGIN
     stamp := azora.rfc3339(at);
 
     WITH account AS MATERIALIZED (
-        SELECT s.id, s.owner, s.currency, s.balance, s.reserve, s.sequence,
-               s.frozen
+        SELECT s.id, s.place, s.owner, s.currency, s.balance, s.reserve,
+               s.sequence, s.frozen
         FROM unnest(states) AS s
     ), item AS MATERIALIZED (
         SELECT u.n, u.id, d.id AS debit, r.id AS credit,
@@ -102,15 +102,18 @@ BEGIN
         FROM item AS i
              JOIN run AS d ON d.n = i.n AND d.amount < 0
              JOIN run AS c ON c.n = i.n AND c.amount > 0
+    ), total AS MATERIALIZED (
+        SELECT r.id, ledger.total(r.amount) AS amount, max(r.seq) AS last
+        FROM run AS r
+        GROUP BY r.id
     ), written AS (
         UPDATE ledger.account AS a
         SET balance = a.balance + t.amount,
             sequence = t.last
-        FROM (SELECT r.id, ledger.total(r.amount) AS amount,
-                     max(r.seq) AS last
-              FROM run AS r
-              GROUP BY r.id) AS t
-        WHERE a.ctid = ANY (places) AND a.id = t.id
+        FROM total AS t
+        WHERE a.ctid = ANY (ARRAY(SELECT s.place FROM account AS s))
+          AND a.id = t.id
+        RETURNING 1
     ), kept AS (
         INSERT INTO ledger.metadata (transfer, body)
         SELECT i.id, i.metadata
@@ -129,10 +132,15 @@ BEGIN
                ledger.transfer_document(i.id, i.currency, i.amount, i.unit,
                                         i.recipient, i.memo, stamp),
                NULL, '/v1/transfers/' || i.id, NULL, NULL, NULL
-           )::azora.batch_reply)
-    INTO replies
+           )::azora.batch_reply),
+           (SELECT count(*) FROM written), (SELECT count(*) FROM total)
+    INTO replies, changed, accounts
     FROM item AS i
          CROSS JOIN journaled;
+
+    IF changed <> accounts THEN
+        RAISE EXCEPTION 'an account moved although it was locked';
+    END IF;
 
     RETURN replies;
 EXCEPTION

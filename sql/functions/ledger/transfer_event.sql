@@ -1,5 +1,5 @@
--- What the journal keeps of a transfer. As text, and
--- STABLE, as transfer_document() is.
+-- What the journal keeps of a transfer. As text, and STABLE, as
+-- transfer_document() is.
 CREATE OR REPLACE FUNCTION ledger.transfer_event(
     id        uuid,
     debit     bigint,
