@@ -32,6 +32,7 @@ typedef struct ngx_azora_endpoint_s  ngx_azora_endpoint_t;
 typedef struct ngx_azora_statement_s ngx_azora_statement_t;
 typedef struct ngx_azora_op_s        ngx_azora_op_t;
 typedef struct ngx_azora_fetch_s     ngx_azora_fetch_t;
+typedef struct ngx_azora_job_s       ngx_azora_job_t;
 
 
 /*
@@ -599,6 +600,50 @@ ngx_int_t ngx_azora_fetch_header(ngx_azora_fetch_t *fetch, const char *name,
     ngx_str_t *value);
 /* what went wrong, a few words; "" when nothing did */
 const char *ngx_azora_fetch_reason(ngx_azora_fetch_t *fetch);
+
+
+/*
+ * Jobs: what SQL enqueued (journal.enqueue) and NGINX has to do outside.
+ * Worker 0 of each node claims them and calls the kind's handler, which ends
+ * the job sooner or later, in the same call or from an event.  A job is done
+ * at least once: whoever does not end it within the lease is taken for dead,
+ * and it is claimed again.
+ */
+
+typedef enum {
+    NGX_AZORA_JOB_DONE = 0,      /* it goes */
+    NGX_AZORA_JOB_FAILED,        /* counted: again later, or dead */
+    NGX_AZORA_JOB_REJECTED       /* dead at once: it can never succeed */
+} ngx_azora_job_outcome_e;
+
+typedef void (*ngx_azora_job_pt)(ngx_azora_job_t *job);
+
+typedef struct {
+    const char                *kind;         /* "mail" */
+    const char                *claim;        /* NULL: "journal.claim_jobs" */
+    const char                *end;          /* NULL: "journal.end_job" */
+    ngx_azora_job_pt           handler;
+    ngx_uint_t                 running;      /* at once, per node */
+    ngx_msec_t                 lease;        /* longer than any attempt */
+} ngx_azora_job_kind_t;
+
+/* Registers a kind, static; to be called from preconfiguration. */
+ngx_int_t ngx_azora_job_kind(ngx_conf_t *cf, const ngx_azora_job_kind_t *kind);
+
+/* NUL-terminated JSON; lives until the job is ended */
+ngx_str_t ngx_azora_job_payload(ngx_azora_job_t *job);
+/* how often it failed before */
+ngx_uint_t ngx_azora_job_failures(ngx_azora_job_t *job);
+/* for what its handler needs; destroyed when the job has ended */
+ngx_pool_t *ngx_azora_job_pool(ngx_azora_job_t *job);
+
+/*
+ * Reports what became of the job, which is not to be touched afterwards.
+ * error is a short text for people (copied, without secrets), code the
+ * other side's status or 0, retry_after seconds that it asked for or 0.
+ */
+void ngx_azora_job_end(ngx_azora_job_t *job, ngx_azora_job_outcome_e outcome,
+    const char *error, ngx_uint_t code, ngx_uint_t retry_after);
 
 
 /* A readiness check: /readyz asks every one.  NGX_OK or NGX_DECLINED. */

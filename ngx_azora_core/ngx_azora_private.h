@@ -183,6 +183,9 @@ typedef struct {
     ngx_azora_redis_conf_t        redis;
     ngx_azora_fetch_conf_t        fetch;
     ngx_azora_cache_conf_t        cache;
+    ngx_array_t                   jobs;         /* ngx_azora_job_kind_t * */
+    struct ngx_azora_job_run_s   *job_runs;     /* one for each of them */
+    struct ngx_azora_job_counts_s *job_counts;
     ngx_shm_zone_t               *zone;
     ngx_str_t                     openapi;      /* the document */
     ngx_str_t                     openapi_etag;
@@ -405,6 +408,19 @@ char *ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf);
 ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
 void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);
 ngx_uint_t ngx_azora_redis_connected(void);
+
+/* ngx_azora_job.c: worker 0 */
+ngx_int_t ngx_azora_job_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+ngx_int_t ngx_azora_job_init_process(ngx_cycle_t *cycle);
+/* from then on nothing is reported: other nodes claim what is under way */
+void ngx_azora_job_quit(void);
+void ngx_azora_job_exit_process(ngx_cycle_t *cycle);
+
+/* ngx_azora_job_count.c */
+typedef struct ngx_azora_job_counts_s  ngx_azora_job_counts_t;
+ngx_int_t ngx_azora_job_count_init(ngx_conf_t *cf,
+    ngx_azora_main_conf_t *amcf);
+void ngx_azora_job_count_start(ngx_cycle_t *cycle);
 
 /* ngx_azora_fetch*.c */
 char *ngx_azora_fetch_directive(ngx_conf_t *cf, ngx_command_t *cmd,

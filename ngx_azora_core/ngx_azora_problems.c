@@ -24,6 +24,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Money cannot leave or enter a frozen account. Ask support why." },
     { "already-applied", "Already applied",
       "A job takes one application of each person." },
+    { "already-replayed", "Already replayed",
+      "What was given up begins anew once; a new failure is a new letter." },
     { "already-submitted", "Already submitted",
       "An attempt is submitted once; start another attempt." },
     { "amount-out-of-range", "The amount is out of range",

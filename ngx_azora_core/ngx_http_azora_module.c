@@ -293,6 +293,7 @@ ngx_http_azora_postconfiguration(ngx_conf_t *cf)
         || ngx_azora_call_init(cf, amcf) != NGX_OK
         || ngx_azora_task_init(cf, amcf) != NGX_OK
         || ngx_azora_cache_init(cf, amcf) != NGX_OK
+        || ngx_azora_job_init(cf, amcf) != NGX_OK
         || ngx_azora_openapi_init(cf, amcf) != NGX_OK
         || ngx_azora_shm_init(cf, amcf) != NGX_OK
         || ngx_azora_problem_init(cf) != NGX_OK)
@@ -322,6 +323,7 @@ ngx_http_azora_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&amcf->tasks, cf->pool, 8, sizeof(void *))
            != NGX_OK
+        || ngx_array_init(&amcf->jobs, cf->pool, 4, sizeof(void *)) != NGX_OK
         || ngx_array_init(&amcf->generations, cf->pool, 8, sizeof(ngx_str_t))
            != NGX_OK
         || ngx_array_init(&amcf->watchers, cf->pool, 4,
@@ -426,6 +428,7 @@ ngx_http_azora_init_process(ngx_cycle_t *cycle)
         || ngx_azora_listen_init_process(cycle) != NGX_OK
         || ngx_azora_task_init_process(cycle) != NGX_OK
         || ngx_azora_cache_init_process(cycle) != NGX_OK
+        || ngx_azora_job_init_process(cycle) != NGX_OK
         || ngx_azora_redis_init_process(cycle) != NGX_OK)
     {
         return NGX_ERROR;
@@ -447,7 +450,9 @@ ngx_http_azora_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_azora_job_quit();
     ngx_azora_fetch_exit_process(cycle);
+    ngx_azora_job_exit_process(cycle);
     ngx_azora_redis_exit_process(cycle);
     ngx_azora_listen_exit_process(cycle);
     ngx_azora_pg_exit_process(cycle);

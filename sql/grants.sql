@@ -45,7 +45,11 @@ GRANT EXECUTE ON FUNCTION
     journal.chronicle_state(),
     journal.chronicle_entries(bigint, int),
     journal.chronicle_pick(uuid, int),
-    journal.chronicle_commit(uuid, bigint, uuid[], text)
+    journal.chronicle_commit(uuid, bigint, uuid[], text),
+    journal.claim_jobs(text, int, int),
+    journal.end_job(uuid, uuid, text, text, int, int, int),
+    journal.count_jobs(),
+    journal.purge_jobs(int)
     TO azora_app;
 
 GRANT USAGE ON SCHEMA

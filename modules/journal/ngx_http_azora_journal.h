@@ -32,6 +32,9 @@ extern ngx_http_azora_journal_conf_t  *ngx_http_azora_journal_conf;
 extern ngx_module_t                    ngx_http_azora_journal_module;
 extern const ngx_azora_row_t           ngx_http_azora_journal_rows[];
 
+/* one module may be several capabilities: their rows are in their own files */
+extern const ngx_azora_capability_t    ngx_http_azora_journal_jobs;
+
 
 /* _key.c: reads or makes the signing key; as root, before workers exist */
 ngx_int_t ngx_http_azora_journal_key(ngx_conf_t *cf,

@@ -126,6 +126,10 @@ ngx_http_azora_journal_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    if (ngx_azora_register(cf, &ngx_http_azora_journal_jobs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_azora_register(cf, &ngx_http_azora_journal);
 }
 

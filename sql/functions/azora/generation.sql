@@ -33,6 +33,8 @@ AS $$
     UNION ALL
     SELECT 'journal', w.last_value FROM journal.wake AS w
     UNION ALL
+    SELECT 'jobs', w.last_value FROM journal.job_wake AS w
+    UNION ALL
     SELECT 'chronicle', t.size FROM journal.tree AS t
 $$;
 

@@ -54,15 +54,22 @@ CREATE OR REPLACE FUNCTION journal.failed(
 ) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
-    UPDATE journal.delivery AS d
-    SET failures = d.failures + 1,
-        state = CASE WHEN d.failures >= 2 THEN 'dead' ELSE 'waiting' END,
-        not_before = now() + interval '1 minute' * 2 ^ d.failures
-                     * (1 + random() / 5),
-        last_error = left(error, 1000)
-    WHERE d.consumer = failed.consumer
-      AND d.entry = failed.entry
-      AND d.state = 'waiting'
+    WITH put_off AS (
+        UPDATE journal.delivery AS d
+        SET failures = d.failures + 1,
+            state = CASE WHEN d.failures >= 2 THEN 'dead' ELSE 'waiting' END,
+            not_before = now() + interval '1 minute' * 2 ^ d.failures
+                         * (1 + random() / 5),
+            last_error = left(error, 1000)
+        WHERE d.consumer = failed.consumer
+          AND d.entry = failed.entry
+          AND d.state = 'waiting'
+        RETURNING d.consumer, d.entry, d.state, d.failures, d.last_error
+    )
+    INSERT INTO journal.dead_letter (id, consumer, entry, failures, error)
+    SELECT azora.uuid7(), p.consumer, p.entry, p.failures, p.last_error
+    FROM put_off AS p
+    WHERE p.state = 'dead'
 $$;
 
 COMMENT ON FUNCTION journal.failed(text, uuid, text) IS
