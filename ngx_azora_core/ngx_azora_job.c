@@ -288,6 +288,11 @@ ngx_azora_job_claim(ngx_azora_job_run_t *run)
         return;
     }
 
+    if (run->kind->ready && !run->kind->ready()) {
+        ngx_azora_job_later(run);
+        return;
+    }
+
     if (run->timer.timer_set) {
         ngx_del_timer(&run->timer);
     }
@@ -462,6 +467,13 @@ ngx_azora_job_end(ngx_azora_job_t *job, ngx_azora_job_outcome_e outcome,
     {
         ngx_azora_job_free(job);
     }
+}
+
+
+void
+ngx_azora_job_leave(ngx_azora_job_t *job)
+{
+    ngx_azora_job_free(job);
 }
 
 
