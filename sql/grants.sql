@@ -49,7 +49,11 @@ GRANT EXECUTE ON FUNCTION
     journal.claim_jobs(text, int, int),
     journal.end_job(uuid, uuid, text, text, int, int, int),
     journal.count_jobs(),
-    journal.purge_jobs(int)
+    journal.purge_jobs(int),
+    journal.fan_out_webhooks(int),
+    journal.claim_webhooks(text, int, int),
+    journal.end_webhook(uuid, uuid, text, text, int, int, int),
+    journal.purge_deliveries(int)
     TO azora_app;
 
 GRANT USAGE ON SCHEMA

@@ -10,6 +10,15 @@
 #include "azora_tlog.h"
 
 
+#define NGX_HTTP_AZORA_JOURNAL_WEBHOOK_KEYS  8
+
+/* a key that makes the secrets of webhooks */
+typedef struct {
+    u_char                        id[8];        /* hexadecimal */
+    u_char                        key[32];
+} ngx_http_azora_journal_webhook_key_t;
+
+
 typedef struct {
     ngx_str_t                     dir;          /* NUL-terminated; empty: no
                                                    Chronicle on this node */
@@ -20,6 +29,13 @@ typedef struct {
     azora_tlog_key_t              key;
     ngx_str_t                     previous_text;
     azora_tlog_key_t              previous;     /* verifier; no name: none */
+
+    ngx_str_t                     webhook_key_file;
+    ngx_flag_t                    webhook_http; /* not https:// alone */
+    ngx_http_azora_journal_webhook_key_t
+                                  webhook_keys[
+                                      NGX_HTTP_AZORA_JOURNAL_WEBHOOK_KEYS];
+    ngx_uint_t                    nwebhook_keys;    /* the first for new */
 
     const ngx_azora_statement_t  *state;
     const ngx_azora_statement_t  *entries;
@@ -34,11 +50,22 @@ extern const ngx_azora_row_t           ngx_http_azora_journal_rows[];
 
 /* one module may be several capabilities: their rows are in their own files */
 extern const ngx_azora_capability_t    ngx_http_azora_journal_jobs;
+extern const ngx_azora_capability_t    ngx_http_azora_journal_audit;
+extern const ngx_azora_capability_t    ngx_http_azora_journal_webhooks;
 
 
 /* _key.c: reads or makes the signing key; as root, before workers exist */
 ngx_int_t ngx_http_azora_journal_key(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf);
+
+/*
+ * _key.c: a file with a secret, of at most size - 1 bytes; NGX_DECLINED: there
+ * is none.  What is made never replaces what is there.
+ */
+ngx_int_t ngx_http_azora_journal_secret_read(ngx_conf_t *cf, ngx_str_t *file,
+    char *text, size_t size, size_t *len);
+ngx_int_t ngx_http_azora_journal_secret_make(ngx_conf_t *cf, ngx_str_t *file,
+    const char *text);
 
 /* _status.c: what others see of the sequencer */
 ngx_int_t ngx_http_azora_journal_metrics(ngx_conf_t *cf);
@@ -71,6 +98,23 @@ ngx_int_t ngx_http_azora_journal_files_handler(ngx_http_request_t *r);
 /* _receipt.c */
 ngx_int_t ngx_http_azora_journal_receipt(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
+
+/* _webhook_key.c: secrets of webhooks, and the steps that need them */
+#define NGX_HTTP_AZORA_JOURNAL_SECRET   32
+ngx_int_t ngx_http_azora_journal_webhook_keys(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf);
+/* NGX_DECLINED: the key is not here */
+ngx_int_t ngx_http_azora_journal_webhook_secret(const char *key,
+    const char *webhook, json_int_t version, u_char *secret);
+ngx_int_t ngx_http_azora_journal_webhook_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_http_azora_journal_webhook_check(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_http_azora_journal_webhook_show(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+
+/* _webhook.c: sends events */
+ngx_int_t ngx_http_azora_journal_webhook_init(ngx_conf_t *cf);
 
 
 #endif /* _NGX_HTTP_AZORA_JOURNAL_H_INCLUDED_ */

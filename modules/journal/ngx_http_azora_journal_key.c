@@ -62,13 +62,49 @@ static ngx_int_t
 ngx_http_azora_journal_key_read(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf)
 {
+    char       text[AZORA_TLOG_NOTE_MAX];
+    size_t     len;
+    ngx_int_t  rc;
+
+    rc = ngx_http_azora_journal_secret_read(cf, &conf->key_file, text,
+                                            sizeof(text), &len);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (azora_tlog_skey_parse(&conf->key, text, len) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" holds no key of a log", &conf->key_file);
+        rc = NGX_ERROR;
+
+    } else if (conf->origin.len != ngx_strlen(conf->key.name)
+               || ngx_memcmp(conf->origin.data, conf->key.name,
+                             conf->origin.len)
+                  != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the key in \"%V\" belongs to the log \"%s\", "
+                           "azora_chronicle_origin says \"%V\"",
+                           &conf->key_file, conf->key.name, &conf->origin);
+        rc = NGX_ERROR;
+    }
+
+    sodium_memzero(text, sizeof(text));
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_azora_journal_secret_read(ngx_conf_t *cf, ngx_str_t *file,
+    char *text, size_t size, size_t *len)
+{
     int          fd;
-    char         text[AZORA_TLOG_NOTE_MAX];
     ssize_t      n;
     ngx_int_t    rc;
     struct stat  st;
 
-    fd = open((char *) conf->key_file.data, O_RDONLY|O_CLOEXEC);
+    fd = open((char *) file->data, O_RDONLY|O_CLOEXEC);
 
     if (fd == -1) {
         if (ngx_errno == NGX_ENOENT) {
@@ -76,7 +112,7 @@ ngx_http_azora_journal_key_read(ngx_conf_t *cf,
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "cannot open \"%V\"", &conf->key_file);
+                           "cannot open \"%V\"", file);
         return NGX_ERROR;
     }
 
@@ -85,34 +121,22 @@ ngx_http_azora_journal_key_read(ngx_conf_t *cf,
     if (fstat(fd, &st) == -1 || (st.st_mode & (S_IRWXG|S_IRWXO))) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" holds a secret but others may open it: "
-                           "its mode must be 0600", &conf->key_file);
-        goto done;
+                           "its mode must be 0600", file);
+
+    } else {
+        n = read(fd, text, size);
+
+        if (n <= 0 || (size_t) n == size) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is empty, too long or cannot be read",
+                               file);
+
+        } else {
+            *len = n;
+            rc = NGX_OK;
+        }
     }
 
-    n = read(fd, text, sizeof(text));
-
-    if (n <= 0 || azora_tlog_skey_parse(&conf->key, text, n) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" holds no key of a log", &conf->key_file);
-        goto done;
-    }
-
-    if (conf->origin.len != ngx_strlen(conf->key.name)
-        || ngx_memcmp(conf->origin.data, conf->key.name, conf->origin.len)
-           != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the key in \"%V\" belongs to the log \"%s\", "
-                           "azora_chronicle_origin says \"%V\"",
-                           &conf->key_file, conf->key.name, &conf->origin);
-        goto done;
-    }
-
-    rc = NGX_OK;
-
-done:
-
-    sodium_memzero(text, sizeof(text));
     (void) close(fd);
 
     return rc;
@@ -123,21 +147,14 @@ static ngx_int_t
 ngx_http_azora_journal_key_make(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf)
 {
-    int                fd;
-    char               name[AZORA_TLOG_NAME_MAX + 1];
-    char               text[AZORA_TLOG_NOTE_MAX];
-    u_char            *temporary, *p;
-    ngx_int_t          rc;
-    azora_tlog_key_t   key;
+    char              name[AZORA_TLOG_NAME_MAX + 1];
+    char              text[AZORA_TLOG_NOTE_MAX];
+    ngx_int_t         rc;
+    azora_tlog_key_t  key;
 
-    temporary = ngx_pnalloc(cf->pool, conf->key_file.len + sizeof(".new.")
-                                      + NGX_INT64_LEN);
-    if (temporary == NULL || conf->origin.len > AZORA_TLOG_NAME_MAX) {
+    if (conf->origin.len > AZORA_TLOG_NAME_MAX) {
         return NGX_ERROR;
     }
-
-    p = ngx_sprintf(temporary, "%V.new.%P", &conf->key_file, ngx_pid);
-    *p = '\0';
 
     (void) ngx_cpystrn((u_char *) name, conf->origin.data,
                        conf->origin.len + 1);
@@ -153,6 +170,31 @@ ngx_http_azora_journal_key_make(ngx_conf_t *cf,
     azora_tlog_skey_print(&key, text);
     sodium_memzero(&key, sizeof(key));
 
+    rc = ngx_http_azora_journal_secret_make(cf, &conf->key_file, text);
+
+    sodium_memzero(text, sizeof(text));
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_azora_journal_secret_make(ngx_conf_t *cf, ngx_str_t *file,
+    const char *text)
+{
+    int         fd;
+    u_char     *temporary, *p;
+    ngx_int_t   rc;
+
+    temporary = ngx_pnalloc(cf->pool, file->len + sizeof(".new.")
+                                      + NGX_INT64_LEN);
+    if (temporary == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(temporary, "%V.new.%P", file, ngx_pid);
+    *p = '\0';
+
     rc = NGX_ERROR;
 
     fd = open((char *) temporary, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600);
@@ -162,17 +204,15 @@ ngx_http_azora_journal_key_make(ngx_conf_t *cf,
     if (fd != -1
         && write(fd, text, ngx_strlen(text)) == (ssize_t) ngx_strlen(text)
         && fsync(fd) == 0
-        && (link((char *) temporary, (char *) conf->key_file.data) == 0
+        && (link((char *) temporary, (char *) file->data) == 0
             || ngx_errno == NGX_EEXIST))
     {
         rc = NGX_OK;
 
     } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "cannot make the key \"%V\"", &conf->key_file);
+                           "cannot make the key \"%V\"", file);
     }
-
-    sodium_memzero(text, sizeof(text));
 
     if (fd != -1) {
         (void) close(fd);

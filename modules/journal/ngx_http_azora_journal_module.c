@@ -54,6 +54,20 @@ static ngx_command_t  ngx_http_azora_journal_commands[] = {
       offsetof(ngx_http_azora_journal_conf_t, previous_text),
       NULL },
 
+    { ngx_string("azora_webhook_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, webhook_key_file),
+      NULL },
+
+    { ngx_string("azora_webhook_http"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, webhook_http),
+      NULL },
+
     { ngx_string("azora_chronicle"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_azora_journal_serve,
@@ -126,7 +140,11 @@ ngx_http_azora_journal_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (ngx_azora_register(cf, &ngx_http_azora_journal_jobs) != NGX_OK) {
+    if (ngx_http_azora_journal_webhook_init(cf) != NGX_OK
+        || ngx_azora_register(cf, &ngx_http_azora_journal_jobs) != NGX_OK
+        || ngx_azora_register(cf, &ngx_http_azora_journal_audit) != NGX_OK
+        || ngx_azora_register(cf, &ngx_http_azora_journal_webhooks) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -175,7 +193,15 @@ ngx_http_azora_journal_statements(ngx_conf_t *cf,
 static void *
 ngx_http_azora_journal_create_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_journal_conf_t));
+    ngx_http_azora_journal_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_journal_conf_t));
+
+    if (conf != NULL) {
+        conf->webhook_http = NGX_CONF_UNSET;
+    }
+
+    return conf;
 }
 
 
@@ -185,6 +211,12 @@ ngx_http_azora_journal_init_conf(ngx_conf_t *cf, void *data)
     ngx_http_azora_journal_conf_t *conf = data;
 
     static ngx_str_t  pool = ngx_string("azora_chronicle");
+
+    ngx_conf_init_value(conf->webhook_http, 0);
+
+    if (ngx_http_azora_journal_webhook_keys(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->dir.len == 0) {
         return NGX_CONF_OK;

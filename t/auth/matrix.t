@@ -197,6 +197,10 @@ $things{'/v1/attempts/{id}'} = [$attempt->{id},
                                 { '/submission' => { answers => {} } }];
 $things{'/v1/me/receipts/{entry}'} = [$entry];
 
+$things{'/v1/webhooks/{id}'} = [
+    make('POST', '/v1/webhooks', 'w', json => {
+        url => 'https://example.org/hook' })->{id}];
+
 
 for my $operation (@operations) {
     my ($method, $path) = @$operation;

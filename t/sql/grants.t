@@ -20,8 +20,12 @@ my @endpoints = qw(
     identity.confirm_totp identity.end_other_sessions identity.end_session
     identity.enrol_totp identity.list_sessions identity.login identity.logout
     identity.me identity.mfa identity.new_recovery_codes identity.refresh
-    identity.register identity.remove_totp journal.list_dead_letters
-    journal.my_activity journal.my_receipt journal.replay_dead_letter
+    identity.register identity.remove_totp journal.audit
+    journal.change_webhook journal.create_webhook journal.delete_webhook
+    journal.get_webhook journal.list_dead_letters journal.list_deliveries
+    journal.list_webhooks journal.my_activity journal.my_receipt
+    journal.replay_dead_letter journal.retry_delivery journal.rotate_webhook
+    journal.test_webhook
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
@@ -42,7 +46,9 @@ my @others = qw(
     identity.challenge_secret identity.credential identity.own_credential
     identity.revocations identity.totp_secret journal.chronicle_commit
     journal.chronicle_entries journal.chronicle_pick journal.chronicle_state
-    journal.claim_jobs journal.count_jobs journal.end_job journal.purge_jobs
+    journal.claim_jobs journal.claim_webhooks journal.count_jobs
+    journal.end_job journal.end_webhook journal.fan_out_webhooks
+    journal.purge_deliveries journal.purge_jobs
     ledger.consume_rewards ledger.expire_holds ledger.settle_holds
 );
 

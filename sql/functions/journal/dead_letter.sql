@@ -114,6 +114,10 @@ BEGIN
         SET state = 'waiting', failures = 0, not_before = clock_timestamp()
         WHERE j.id = letter.job AND j.state = 'dead';
 
+        UPDATE journal.webhook_delivery AS d
+        SET state = 'pending'
+        WHERE d.job = letter.job AND d.state = 'failed';
+
         PERFORM journal.wake_jobs();
 
     ELSE

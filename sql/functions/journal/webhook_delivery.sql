@@ -1,0 +1,183 @@
+-- What was sent to a webhook, or will be, newest first.
+CREATE OR REPLACE FUNCTION journal.list_deliveries(
+    caller   azora.caller,
+    id       uuid,
+    state    text,
+    "limit"  bigint,
+    cursor   text
+) RETURNS azora.reply
+LANGUAGE plpgsql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    size    bigint := azora.page_size("limit");
+    place   text := coalesce(azora.cursor_decode(cursor), '');
+    before  bigint := 9223372036854775807;
+    items   json[];
+    keys    text[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM journal.webhook AS w
+                   WHERE w.id = list_deliveries.id
+                     AND w.account = caller.subject)
+    THEN
+        RETURN azora.refusal(404, 'not-found', 'You have no such webhook.');
+    END IF;
+
+    IF cursor IS NOT NULL THEN
+        IF place !~ '^[0-9]{1,18}$' THEN
+            RETURN azora.invalid_cursor();
+        END IF;
+
+        before := place::bigint;
+    END IF;
+
+    SELECT array_agg(journal.delivery_document(p.entry, list_deliveries.id)
+                     ORDER BY p.seq DESC),
+           array_agg(p.seq::text ORDER BY p.seq DESC)
+    INTO items, keys
+    FROM (SELECT d.entry, d.seq
+          FROM journal.webhook_delivery AS d
+          WHERE d.webhook = list_deliveries.id AND d.seq < before
+            AND (list_deliveries.state IS NULL
+                 OR d.state = list_deliveries.state)
+          ORDER BY d.seq DESC
+          LIMIT size + 1) AS p;
+
+    RETURN azora.page(items, keys, size);
+END
+$$;
+
+COMMENT ON FUNCTION journal.list_deliveries(azora.caller, uuid, text, bigint,
+                                            text) IS
+    'GET /v1/webhooks/{id}/deliveries';
+
+CREATE OR REPLACE FUNCTION journal.delivery_document(event uuid, hook uuid)
+RETURNS json
+LANGUAGE sql STABLE
+AS $$
+    SELECT json_build_object(
+        'event', d.entry,
+        'index', d.seq,
+        'type', e.type,
+        'state', d.state,
+        'attempts', d.attempts,
+        'history', d.history,
+        'created_at', azora.rfc3339(d.created_at),
+        'delivered_at', azora.rfc3339(d.delivered_at),
+        'next_at', azora.rfc3339(j.not_before))
+    FROM journal.webhook_delivery AS d
+         JOIN journal.entry AS e ON e.id = d.entry
+         LEFT JOIN journal.job AS j ON j.id = d.job AND j.state = 'waiting'
+    WHERE d.webhook = hook AND d.entry = event
+$$;
+
+COMMENT ON FUNCTION journal.delivery_document(uuid, uuid) IS
+    'An event on its way to a webhook';
+
+-- Sends an event again, or now, whatever became of it before.
+CREATE OR REPLACE FUNCTION journal.retry_delivery(
+    caller  azora.caller,
+    id      uuid,
+    event   uuid
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    hook  journal.webhook := journal.lock_webhook(caller, id);
+    item  journal.webhook_delivery;
+BEGIN
+    SELECT d.* INTO item
+    FROM journal.webhook_delivery AS d
+    WHERE d.webhook = hook.id AND d.entry = event;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(404, 'not-found',
+            'This event was not sent to this webhook.');
+    END IF;
+
+    IF NOT hook.active THEN
+        PERFORM journal.refuse_inactive();
+    END IF;
+
+    IF NOT EXISTS (SELECT FROM journal.payload AS p WHERE p.entry = event) THEN
+        PERFORM azora.refuse(409, 'event-erased',
+            'What the event told was erased for good.');
+    END IF;
+
+    IF item.job IS NULL THEN
+        INSERT INTO journal.job
+            (id, kind, lane, subject, payload, failures_max, not_before)
+        SELECT azora.uuid7(), 'webhook', hook.id, p.subject, '{}', 10,
+               clock_timestamp()
+        FROM journal.payload AS p
+        WHERE p.entry = event
+        RETURNING job.id INTO item.job;
+
+    ELSE
+        UPDATE journal.dead_letter AS l
+        SET replayed_at = clock_timestamp(), replayed_by = caller.subject
+        WHERE l.job = item.job AND l.replayed_at IS NULL;
+
+        -- one that is on its way at this moment comes first
+        UPDATE journal.job AS j
+        SET state = 'waiting', failures = 0, not_before = clock_timestamp()
+        WHERE j.id = item.job
+          AND (j.lease IS NULL OR j.not_before <= clock_timestamp());
+    END IF;
+
+    UPDATE journal.webhook_delivery AS d
+    SET state = 'pending', job = item.job, delivered_at = NULL
+    WHERE d.webhook = hook.id AND d.entry = event;
+
+    PERFORM journal.wake_jobs();
+
+    RETURN (202, journal.delivery_document(event, hook.id), NULL,
+            NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION journal.retry_delivery(azora.caller, uuid, uuid) IS
+    'POST /v1/webhooks/{id}/deliveries/{event}/retry';
+
+-- A task: forgets after thirty days what was sent, and what could not be.
+CREATE OR REPLACE FUNCTION journal.purge_deliveries(batch int)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    jobs  uuid[];
+    n     int;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('journal.purge_deliveries'))
+    THEN
+        RETURN 0;
+    END IF;
+
+    WITH old AS (
+        SELECT d.webhook, d.seq
+        FROM journal.webhook_delivery AS d
+        WHERE d.created_at < now() - interval '30 days'
+        ORDER BY d.created_at
+        LIMIT batch
+        FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM journal.webhook_delivery AS d
+        USING old AS o
+        WHERE d.webhook = o.webhook AND d.seq = o.seq
+        RETURNING d.job
+    )
+    SELECT count(*), array_agg(g.job) INTO n, jobs FROM gone AS g;
+
+    DELETE FROM journal.job AS j WHERE j.id = ANY (jobs);
+
+    RETURN n;
+END
+$$;
+
+COMMENT ON FUNCTION journal.purge_deliveries(int) IS
+    'Forgets old deliveries to webhooks';
