@@ -9,7 +9,10 @@
 #include "ngx_azora_listen.h"
 
 
-/* half of the 100 ms within which a watcher is called */
+/*
+ * Half of the 100 ms within which a watcher is called, should the wake that
+ * brings it at once be lost.
+ */
 #define NGX_AZORA_LISTEN_TICK_MS    50
 
 
@@ -17,7 +20,6 @@ static ngx_int_t ngx_azora_generation_find(const ngx_array_t *generations,
     const u_char *name, size_t len);
 static ngx_atomic_t *ngx_azora_generation_place(const ngx_str_t *name);
 static void ngx_azora_listen_tick(ngx_event_t *ev);
-static void ngx_azora_listen_compare(void);
 
 
 /* NGINX's debug log reads a timer's data as a connection */
@@ -264,6 +266,10 @@ ngx_azora_listen_init_process(ngx_cycle_t *cycle)
 
     ngx_add_timer(ev, NGX_AZORA_LISTEN_TICK_MS);
 
+    if (ngx_azora_wake_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ngx_azora_listen_first) {
         ngx_azora_listener_start(cycle);
     }
@@ -278,6 +284,8 @@ ngx_azora_listen_exit_process(ngx_cycle_t *cycle)
     if (ngx_azora_listen_timer.timer_set) {
         ngx_del_timer(&ngx_azora_listen_timer);
     }
+
+    ngx_azora_wake_exit_process();
 
     if (ngx_azora_listen_first) {
         ngx_azora_listener_stop();
@@ -334,14 +342,14 @@ ngx_azora_listen_tick(ngx_event_t *ev)
         shm->listening = ngx_azora_listen_lease;
     }
 
-    ngx_azora_listen_compare();
+    ngx_azora_generation_look();
 
     ngx_add_timer(ev, NGX_AZORA_LISTEN_TICK_MS);
 }
 
 
-static void
-ngx_azora_listen_compare(void)
+void
+ngx_azora_generation_look(void)
 {
     uint64_t              value;
     ngx_uint_t            i, k;

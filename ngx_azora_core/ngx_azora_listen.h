@@ -39,6 +39,14 @@ void ngx_azora_generation_hint(const ngx_str_t *name, uint64_t value);
 ngx_int_t ngx_azora_generation_parse(u_char *data, size_t len,
     ngx_str_t *name, uint64_t *value);
 
+/* looks for what moved and calls those who watch it; any worker */
+void ngx_azora_generation_look(void);
+
+/* ngx_azora_wake.c: lets all workers of this cycle look, without waiting */
+void ngx_azora_wake_all(void);
+ngx_int_t ngx_azora_wake_init_process(ngx_cycle_t *cycle);
+void ngx_azora_wake_exit_process(void);
+
 /* worker 0: generations are true from now on, or no longer */
 void ngx_azora_generation_confirm(void);
 void ngx_azora_generation_withdraw(void);

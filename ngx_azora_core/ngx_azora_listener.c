@@ -56,7 +56,7 @@ static ngx_int_t ngx_azora_listener_consume(ngx_azora_listener_t *l);
 static ngx_int_t ngx_azora_listener_results(ngx_azora_listener_t *l);
 static void ngx_azora_listener_rows(ngx_azora_listener_t *l, PGresult *res);
 static void ngx_azora_listener_done(ngx_azora_listener_t *l);
-static void ngx_azora_listener_notified(PGnotify *notify);
+static ngx_uint_t ngx_azora_listener_notified(PGnotify *notify);
 static void ngx_azora_listener_lost(ngx_azora_listener_t *l,
     const char *reason);
 static void ngx_azora_listener_close(ngx_azora_listener_t *l);
@@ -310,9 +310,10 @@ ngx_azora_listener_write_handler(ngx_event_t *wev)
 static ngx_int_t
 ngx_azora_listener_consume(ngx_azora_listener_t *l)
 {
-    SSL        *ssl;
-    PGnotify   *notify;
-    ngx_int_t   rc;
+    SSL         *ssl;
+    PGnotify    *notify;
+    ngx_int_t    rc;
+    ngx_uint_t   moved;
 
     do {
         rc = PQconsumeInput(l->pg);
@@ -328,9 +329,15 @@ ngx_azora_listener_consume(ngx_azora_listener_t *l)
             return rc;
         }
 
+        moved = 0;
+
         while ((notify = PQnotifies(l->pg)) != NULL) {
-            ngx_azora_listener_notified(notify);
+            moved |= ngx_azora_listener_notified(notify);
             PQfreemem(notify);
+        }
+
+        if (moved) {
+            ngx_azora_wake_all();
         }
 
         /* bytes that OpenSSL holds already never make the socket readable */
@@ -441,7 +448,12 @@ ngx_azora_listener_done(ngx_azora_listener_t *l)
 }
 
 
-static void
+/*
+ * Whether there may be news.  In a reload two of these connections hear the
+ * same, and whichever comes second has workers to tell as well.
+ */
+
+static ngx_uint_t
 ngx_azora_listener_notified(PGnotify *notify)
 {
     uint64_t   value;
@@ -449,11 +461,16 @@ ngx_azora_listener_notified(PGnotify *notify)
 
     if (ngx_azora_generation_parse((u_char *) notify->extra,
                                    ngx_strlen(notify->extra), &name, &value)
-        == NGX_OK
-        && ngx_azora_generation_store(&name, value) != value)
+        != NGX_OK)
     {
+        return 0;
+    }
+
+    if (ngx_azora_generation_store(&name, value) != value) {
         ngx_azora_redis_publish(&name, value);
     }
+
+    return 1;
 }
 
 

@@ -143,7 +143,7 @@ ngx_uint_t ngx_azora_breaker_retry_after(ngx_azora_dependency_e dependency);
  */
 
 #define NGX_AZORA_SHM_MAGIC         0x41524f5a41ULL   /* "AZORA" */
-#define NGX_AZORA_SHM_VERSION       1
+#define NGX_AZORA_SHM_VERSION       2
 
 #define NGX_AZORA_STATUSES          32   /* tracked statuses and "other" */
 #define NGX_AZORA_BUCKETS           15   /* 14 bounds and +Inf */
@@ -397,6 +397,7 @@ ngx_uint_t ngx_azora_pg_connected(ngx_azora_lane_e lane);
 /* ngx_azora_listen.c, ngx_azora_task.c: worker 0 */
 /* whether generations are true now */
 ngx_uint_t ngx_azora_listening(void);
+ngx_int_t ngx_azora_wake_init_module(ngx_cycle_t *cycle);
 ngx_int_t ngx_azora_listen_init_process(ngx_cycle_t *cycle);
 void ngx_azora_listen_exit_process(ngx_cycle_t *cycle);
 typedef struct ngx_azora_task_run_s  ngx_azora_task_run_t;

@@ -409,7 +409,7 @@ ngx_http_azora_init_module(ngx_cycle_t *cycle)
     ngx_azora_main_conf = ngx_http_cycle_get_module_main_conf(cycle,
                                                        ngx_http_azora_module);
 
-    return NGX_OK;
+    return ngx_azora_wake_init_module(cycle);
 }
 
 
