@@ -137,6 +137,8 @@ struct ngx_azora_field_s {
                                                 array form */
 #define NGX_AZORA_SLOW              0x0200   /* slow lane */
 #define NGX_AZORA_WRITE             0x0400   /* a GET that writes */
+#define NGX_AZORA_STREAM            0x0800   /* a GET whose handler answers
+                                                with text/event-stream */
 #define NGX_AZORA_HIDDEN            0x1000   /* not in OpenAPI */
 
 struct ngx_azora_row_s {
@@ -492,22 +494,6 @@ ngx_int_t ngx_azora_on_generation(ngx_conf_t *cf, const char *name,
     ngx_azora_generation_pt handler);
 
 
-/* Metrics: counters and gauges in per-worker slots, summed when scraped. */
-
-typedef enum {
-    NGX_AZORA_COUNTER = 0,
-    NGX_AZORA_GAUGE
-} ngx_azora_metric_e;
-
-/*
- * Configuration time.  name is the family ("azora_limit_refused_total"),
- * labels is "zone=\"ip\"" or NULL; series of one family share help.  Returns
- * an index, NGX_AZORA_NONE when out of memory (logged).
- */
-ngx_uint_t ngx_azora_metric(ngx_conf_t *cf, ngx_azora_metric_e type,
-    const char *name, const char *labels, const char *help);
-void ngx_azora_metric_add(ngx_uint_t index, ngx_int_t n);
-
 /* A readiness check: /readyz asks every one.  NGX_OK or NGX_DECLINED. */
 typedef ngx_int_t (*ngx_azora_ready_pt)(void);
 ngx_int_t ngx_azora_ready_check(ngx_conf_t *cf, const char *name,
@@ -524,6 +510,7 @@ extern ngx_module_t  ngx_http_azora_module;
 
 
 #include "ngx_azora_command.h"
+#include "ngx_azora_metric.h"
 
 
 #endif /* _NGX_AZORA_H_INCLUDED_ */

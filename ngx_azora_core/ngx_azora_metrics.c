@@ -110,6 +110,73 @@ ngx_azora_metric_add(ngx_uint_t index, ngx_int_t n)
 }
 
 
+void
+ngx_azora_metric_observe(ngx_uint_t index, uint64_t ns)
+{
+    ngx_uint_t          number, cell;
+    ngx_azora_slot_t   *slot;
+    ngx_azora_names_t  *names;
+
+    slot = ngx_azora_shm_slot();
+
+    if (slot == NULL || index >= ngx_azora_main_conf->metrics.nelts) {
+        return;
+    }
+
+    names = ngx_azora_main_conf->names;
+    number = names->metrics[index];
+
+    if (number == NGX_AZORA_UNNAMED) {
+        return;
+    }
+
+    cell = ngx_azora_shm_cell(names,
+                              ngx_azora_cell_key(NGX_AZORA_CELL_OWN, number,
+                                                 0),
+                              &names->node->own[number]);
+
+    if (cell != NGX_AZORA_NONE) {
+        ngx_azora_metrics_observe(slot, cell, ns);
+    }
+}
+
+
+void
+ngx_azora_metric_count(ngx_uint_t index, const ngx_str_t *value,
+    ngx_uint_t n)
+{
+    ngx_uint_t             number;
+    ngx_azora_slot_t      *slot;
+    ngx_azora_names_t     *names;
+    ngx_azora_labelled_t  *labelled;
+
+    slot = ngx_azora_shm_slot();
+
+    if (slot == NULL
+        || index >= ngx_azora_main_conf->metrics.nelts
+        || value->len > NGX_AZORA_LABEL_MAX)
+    {
+        return;
+    }
+
+    names = ngx_azora_main_conf->names;
+    number = names->metrics[index];
+
+    if (number == NGX_AZORA_UNNAMED) {
+        return;
+    }
+
+    labelled = ngx_azora_shm_labelled(names, number, value->data, value->len);
+
+    if (labelled != NULL) {
+        (void) ngx_atomic_fetch_add(&labelled->count, n);
+
+    } else {
+        (void) ngx_atomic_fetch_add(&slot->metrics[number], n);
+    }
+}
+
+
 /*
  * LOG phase, every request: those without a row count for the route "other".
  */

@@ -6,7 +6,7 @@
  */
 
 
-#include "ngx_azora_shm.h"
+#include "ngx_azora_metrics_page.h"
 
 
 #define NGX_AZORA_PAGE_BUFFER       65536
@@ -14,36 +14,16 @@
 #define NGX_AZORA_PAGE_LABELS       320
 
 
-typedef struct {
-    ngx_http_request_t       *request;
-    const ngx_azora_names_t  *names;
-    ngx_uint_t                nslots;
-    ngx_chain_t              *chain;
-    ngx_chain_t              *tail;
-    ngx_buf_t                *buf;
-    off_t                     size;
-    ngx_uint_t                failed;     /* out of memory */
-} ngx_azora_page_t;
-
-
 static void ngx_azora_page_room(ngx_azora_page_t *page);
-static void ngx_azora_page_print(ngx_azora_page_t *page, const char *fmt, ...);
-static void ngx_azora_page_family(ngx_azora_page_t *page, const char *name,
-    const char *type, const char *help);
 static void ngx_azora_page_histograms(ngx_azora_page_t *page,
     const char *name, ngx_uint_t kind);
 static ngx_uint_t ngx_azora_page_labels(ngx_azora_page_t *page, uint32_t key,
     ngx_str_t *labels, u_char *end);
-static void ngx_azora_page_histogram(ngx_azora_page_t *page, ngx_str_t *name,
-    ngx_uint_t cell, ngx_str_t *labels);
 static void ngx_azora_page_bucket(ngx_azora_page_t *page, ngx_str_t *name,
     ngx_str_t *labels, const char *bound, uint64_t n);
 static void ngx_azora_page_node(ngx_azora_page_t *page);
 static void ngx_azora_page_breakers(ngx_azora_page_t *page);
 static void ngx_azora_page_lanes(ngx_azora_page_t *page);
-static void ngx_azora_page_metrics(ngx_azora_page_t *page);
-static int64_t ngx_azora_page_sum(ngx_azora_page_t *page,
-    const ngx_azora_metric_t *metric, ngx_uint_t index);
 static ngx_int_t ngx_azora_page_send(ngx_azora_page_t *page);
 
 
@@ -157,7 +137,7 @@ ngx_azora_page_room(ngx_azora_page_t *page)
 }
 
 
-static void
+void
 ngx_azora_page_print(ngx_azora_page_t *page, const char *fmt, ...)
 {
     va_list  args;
@@ -176,7 +156,7 @@ ngx_azora_page_print(ngx_azora_page_t *page, const char *fmt, ...)
 }
 
 
-static void
+void
 ngx_azora_page_family(ngx_azora_page_t *page, const char *name,
     const char *type, const char *help)
 {
@@ -287,7 +267,7 @@ ngx_azora_page_labels(ngx_azora_page_t *page, uint32_t key, ngx_str_t *labels,
 }
 
 
-static void
+void
 ngx_azora_page_histogram(ngx_azora_page_t *page, ngx_str_t *name,
     ngx_uint_t cell, ngx_str_t *labels)
 {
@@ -328,6 +308,13 @@ ngx_azora_page_histogram(ngx_azora_page_t *page, ngx_str_t *name,
 
     sum_ns = total.sum_ns;
 
+    if (labels->len == 0) {
+        ngx_azora_page_print(page, "%V_sum %uL.%09uL\n%V_count %uL\n", name,
+                             sum_ns / 1000000000, sum_ns % 1000000000, name,
+                             n);
+        return;
+    }
+
     ngx_azora_page_print(page, "%V_sum{%V} %uL.%09uL\n", name, labels,
                          sum_ns / 1000000000, sum_ns % 1000000000);
     ngx_azora_page_print(page, "%V_count{%V} %uL\n", name, labels, n);
@@ -352,8 +339,13 @@ ngx_azora_page_bucket(ngx_azora_page_t *page, ngx_str_t *name,
 
     p = ngx_cpymem(p, name->data, name->len);
     p = ngx_cpymem(p, "_bucket{", sizeof("_bucket{") - 1);
-    p = ngx_cpymem(p, labels->data, labels->len);
-    p = ngx_cpymem(p, ",le=\"", sizeof(",le=\"") - 1);
+
+    if (labels->len) {
+        p = ngx_cpymem(p, labels->data, labels->len);
+        *p++ = ',';
+    }
+
+    p = ngx_cpymem(p, "le=\"", sizeof("le=\"") - 1);
     p = ngx_cpymem(p, bound, ngx_strlen(bound));
     p = ngx_cpymem(p, "\"} ", sizeof("\"} ") - 1);
     p = ngx_sprintf(p, "%uL\n", n);
@@ -440,88 +432,6 @@ ngx_azora_page_lanes(ngx_azora_page_t *page)
         ngx_azora_page_print(page, "azora_pg_connections{lane=\"%s\"} %ui\n",
                              ngx_azora_page_lane_names[i], n);
     }
-}
-
-
-/* Series of one family stand together, wherever they were registered. */
-
-static void
-ngx_azora_page_metrics(ngx_azora_page_t *page)
-{
-    int64_t                    sum;
-    ngx_uint_t                 i, k, n;
-    const ngx_azora_metric_t  *metrics;
-
-    n = ngx_azora_main_conf->metrics.nelts;
-    metrics = ngx_azora_main_conf->metrics.elts;
-
-    for (i = 0; i < n; i++) {
-
-        for (k = 0; k < i; k++) {
-            if (ngx_strcmp(metrics[k].name, metrics[i].name) == 0) {
-                break;
-            }
-        }
-
-        if (k < i) {
-            continue;
-        }
-
-        ngx_azora_page_family(page, metrics[i].name,
-                              metrics[i].type == NGX_AZORA_GAUGE
-                              ? "gauge" : "counter", metrics[i].help);
-
-        for (k = i; k < n; k++) {
-
-            if (ngx_strcmp(metrics[k].name, metrics[i].name) != 0) {
-                continue;
-            }
-
-            sum = ngx_azora_page_sum(page, &metrics[k], k);
-
-            if (metrics[k].labels != NULL) {
-                ngx_azora_page_print(page, "%s{%s} %L\n", metrics[k].name,
-                                     metrics[k].labels, sum);
-
-            } else {
-                ngx_azora_page_print(page, "%s %L\n", metrics[k].name, sum);
-            }
-        }
-    }
-}
-
-
-static int64_t
-ngx_azora_page_sum(ngx_azora_page_t *page, const ngx_azora_metric_t *metric,
-    ngx_uint_t index)
-{
-    int64_t                  value, sum;
-    ngx_uint_t               i, number;
-    const ngx_azora_slot_t  *slot;
-
-    number = page->names->metrics[index];
-
-    if (number == NGX_AZORA_UNNAMED) {
-        return 0;
-    }
-
-    sum = 0;
-
-    for (i = 0; i < page->nslots; i++) {
-        slot = &page->names->slots[i];
-        value = (int64_t) slot->metrics[number];
-
-        /* what a gauge of a dead process says is no longer so */
-        if (value != 0 && metric->type == NGX_AZORA_GAUGE
-            && !ngx_azora_shm_alive(slot))
-        {
-            continue;
-        }
-
-        sum += value;
-    }
-
-    return sum;
 }
 
 

@@ -31,6 +31,7 @@
 
 #define NGX_AZORA_CELL_HTTP         1
 #define NGX_AZORA_CELL_DB           2
+#define NGX_AZORA_CELL_OWN          3     /* a module's histogram */
 
 /* what has no cell of its own is counted here */
 #define NGX_AZORA_CELL_HTTP_OTHER   0
@@ -51,6 +52,19 @@ typedef struct {
     uint32_t                size;
     uint64_t                hash[NGX_AZORA_ROUTES_MAX];   /* size of them */
 } ngx_azora_list_t;
+
+
+/* A counter whose label's value is known at run time only. */
+
+#define NGX_AZORA_LABELLED_MAX      64
+#define NGX_AZORA_LABEL_MAX         64
+
+typedef struct {
+    ngx_atomic_t            count;        /* of all processes */
+    uint16_t                metric;       /* its number */
+    uint16_t                len;
+    u_char                  value[NGX_AZORA_LABEL_MAX];
+} ngx_azora_labelled_t;
 
 
 /*
@@ -88,6 +102,10 @@ typedef struct {
     /* 1 + the cell, 0: none so far */
     volatile uint16_t       http[NGX_AZORA_ROUTES_MAX][NGX_AZORA_STATUSES];
     volatile uint16_t       db[NGX_AZORA_STATEMENTS_MAX][NGX_AZORA_OUTCOMES];
+    volatile uint16_t       own[NGX_AZORA_METRICS_MAX];
+
+    volatile uint32_t       nlabelled;    /* grows under the mutex */
+    ngx_azora_labelled_t    labelled[NGX_AZORA_LABELLED_MAX];
 } ngx_azora_node_t;
 
 
@@ -115,10 +133,15 @@ ngx_azora_slot_t *ngx_azora_shm_slot(void);
 
 /*
  * The cell of a key, made on first use; when all are taken the reserved one,
- * and what is counted there is also counted as dropped.
+ * which modules do not have (NGX_AZORA_NONE), and what is counted there is
+ * also counted as dropped.
  */
 ngx_uint_t ngx_azora_shm_cell(ngx_azora_names_t *names, uint32_t key,
     volatile uint16_t *place);
+
+/* The counter of a label's value, made on first use; NULL: too many */
+ngx_azora_labelled_t *ngx_azora_shm_labelled(ngx_azora_names_t *names,
+    uint16_t metric, const u_char *value, size_t len);
 
 /* Whether the process that wrote a slot's gauges lives. */
 ngx_uint_t ngx_azora_shm_alive(const ngx_azora_slot_t *slot);

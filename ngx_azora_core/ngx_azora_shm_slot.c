@@ -144,6 +144,10 @@ ngx_azora_shm_cell(ngx_azora_names_t *names, uint32_t key,
     if (node->cells == NGX_AZORA_CELLS_MAX) {
         (void) ngx_atomic_fetch_add(&node->dropped, 1);
 
+        if (ngx_azora_cell_kind(key) == NGX_AZORA_CELL_OWN) {
+            return NGX_AZORA_NONE;
+        }
+
         return ngx_azora_cell_kind(key) == NGX_AZORA_CELL_HTTP
                ? NGX_AZORA_CELL_HTTP_OTHER : NGX_AZORA_CELL_DB_OTHER;
     }
@@ -175,6 +179,52 @@ ngx_azora_shm_cell(ngx_azora_names_t *names, uint32_t key,
     }
 
     return cell;
+}
+
+
+ngx_azora_labelled_t *
+ngx_azora_shm_labelled(ngx_azora_names_t *names, uint16_t metric,
+    const u_char *value, size_t len)
+{
+    uint32_t               i;
+    ngx_slab_pool_t       *pool;
+    ngx_azora_node_t      *node;
+    ngx_azora_labelled_t  *labelled;
+
+    node = names->node;
+    labelled = node->labelled;
+    i = 0;
+
+again:
+
+    for ( /* void */ ; i < node->nlabelled; i++) {
+        if (labelled[i].metric == metric && labelled[i].len == len
+            && ngx_memcmp(labelled[i].value, value, len) == 0)
+        {
+            return &labelled[i];
+        }
+    }
+
+    if (i == NGX_AZORA_LABELLED_MAX) {
+        return NULL;
+    }
+
+    pool = (ngx_slab_pool_t *) ngx_azora_main_conf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    if (i == node->nlabelled) {
+        labelled[i].metric = metric;
+        labelled[i].len = len;
+        ngx_memcpy(labelled[i].value, value, len);
+        labelled[i].count = 0;
+        ngx_memory_barrier();
+        node->nlabelled = i + 1;
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+
+    goto again;
 }
 
 
