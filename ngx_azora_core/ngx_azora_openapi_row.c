@@ -112,8 +112,8 @@ ngx_azora_api_row_problems(const ngx_azora_row_t *row)
             break;
 
         default:
-            /* 500 and 503 come from SQL */
-            applies = (row->function != NULL);
+            /* 500 and 503 come from SQL, and a stream reads from it */
+            applies = row->function != NULL || (row->flags & NGX_AZORA_STREAM);
         }
 
         if (applies) {
@@ -298,8 +298,9 @@ ngx_azora_api_success(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row,
     json_t  *response;
 
     response = json_pack("{s:s,s:{s:{s:o}}}", "description", about,
-                         "content", "application/json", "schema",
-                         ngx_azora_api_reply(amcf, row));
+                         "content", (row->flags & NGX_AZORA_STREAM)
+                                    ? "text/event-stream" : "application/json",
+                         "schema", ngx_azora_api_reply(amcf, row));
 
     if (response != NULL && row->media != NULL
         && json_object_set_new(json_object_get(response, "content"),
@@ -334,6 +335,10 @@ static json_t *
 ngx_azora_api_reply(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row)
 {
     json_t  *name, *schema;
+
+    if (row->flags & NGX_AZORA_STREAM) {
+        return json_pack("{s:s}", "type", "string");
+    }
 
     if (row->returns == NULL) {
         return json_pack("{s:s}", "type", "object");

@@ -90,6 +90,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Both are checked together; which one is wrong is not said." },
     { "invalid-cursor", "The cursor is not valid",
       "A cursor is the `next` of the previous page, unchanged." },
+    { "invalid-event-id", "The Last-Event-ID is not valid",
+      "It is the id of an event that came before, a number." },
     { "invalid-hold-time", "A hold cannot end at this time",
       "It expires or settles, in the future and within a year." },
     { "invalid-idempotency-key", "The Idempotency-Key is not valid",
@@ -173,6 +175,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "After five failures logging in pauses, a little longer each time." },
     { "too-many-decimals", "Too many decimal places",
       "Each currency has a fixed number of decimal places." },
+    { "too-many-streams", "Too many event streams",
+      "Each account, and each process of a server, serves a bounded number "
+      "at once. Wait as long as Retry-After says, then connect again." },
     { "unexpected-body", "No body is expected",
       "This request takes no body." },
     { "unknown-currency", "Unknown currency",

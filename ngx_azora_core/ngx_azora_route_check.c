@@ -111,6 +111,11 @@ ngx_azora_route_check_row(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint)
         wrong = "it is cached for more than a day, or its path is too long "
                 "to be";
 
+    } else if ((row->flags & NGX_AZORA_STREAM)
+               && (row->method != NGX_HTTP_GET || row->handler == NULL))
+    {
+        wrong = "a STREAM is a GET with a handler";
+
     } else if ((row->flags & NGX_AZORA_BATCH)
                && (row->flags & NGX_AZORA_SLOW))
     {
