@@ -53,7 +53,9 @@ GRANT EXECUTE ON FUNCTION
     journal.fan_out_webhooks(int),
     journal.claim_webhooks(text, int, int),
     journal.end_webhook(uuid, uuid, text, text, int, int, int),
-    journal.purge_deliveries(int)
+    journal.purge_deliveries(int),
+    journal.events(text, bigint, int),
+    journal.events_missed(text, bigint, uuid, text[], int)
     TO azora_app;
 
 GRANT USAGE ON SCHEMA

@@ -22,6 +22,7 @@ ngx_http_azora_journal_pick(void)
     ngx_http_azora_journal_sequencer_t  *s;
 
     s = &ngx_http_azora_journal_sequencer;
+    s->began_ns = ngx_azora_now_ns();
 
     params[0].data = s->node;
     params[0].len = sizeof(s->node) - 1;
@@ -43,7 +44,7 @@ ngx_http_azora_journal_pick(void)
 static void
 ngx_http_azora_journal_pick_done(ngx_azora_op_t *op, void *data)
 {
-    ngx_str_t                            size;
+    ngx_str_t                            size, oldest;
     ngx_uint_t                           n;
     ngx_http_azora_journal_sequencer_t  *s;
 
@@ -58,6 +59,8 @@ ngx_http_azora_journal_pick_done(ngx_azora_op_t *op, void *data)
     n = ngx_azora_op_rows(op);
 
     if (n == 0) {
+        s->began_ns = 0;
+
         /* nothing to do, or another leads: its work is to be published too */
         ngx_http_azora_journal_enter(NGX_HTTP_AZORA_JOURNAL_STATE);
         return;
@@ -72,6 +75,8 @@ ngx_http_azora_journal_pick_done(ngx_azora_op_t *op, void *data)
     }
 
     s->more = (n == NGX_HTTP_AZORA_JOURNAL_BATCH);
+    oldest = ngx_azora_op_value(op, 0, 1);
+    ngx_http_azora_journal_oldest(&oldest);
 
     if (ngx_http_azora_journal_add(op, 2) != NGX_OK
         || ngx_http_azora_journal_commit(op) != NGX_OK)
@@ -89,7 +94,7 @@ ngx_http_azora_journal_commit(ngx_azora_op_t *op)
 {
     u_char                               base[NGX_INT64_LEN];
     ngx_int_t                            rc;
-    ngx_str_t                            params[4], *ids;
+    ngx_str_t                            params[4], *ids, entry;
     ngx_uint_t                           i, n;
     ngx_pool_t                          *pool;
     azora_tlog_checkpoint_t              checkpoint;
@@ -110,8 +115,12 @@ ngx_http_azora_journal_commit(ngx_azora_op_t *op)
         goto done;
     }
 
+    ngx_http_azora_journal_published_begin();
+
     for (i = 0; i < n; i++) {
         ids[i] = ngx_azora_op_value(op, i, 1);
+        entry = ngx_azora_op_value(op, i, 2);
+        ngx_http_azora_journal_published_add(&entry);
     }
 
     ngx_memzero(&checkpoint, sizeof(checkpoint));
@@ -163,6 +172,8 @@ ngx_http_azora_journal_commit_done(ngx_azora_op_t *op, void *data)
             ngx_azora_metric_add(s->batches_metric, 1);
             ngx_http_azora_journal_gauge(&s->signed_at, ngx_time());
             ngx_http_azora_journal_gauge(&s->pending, 0);
+            ngx_http_azora_journal_oldest(NULL);
+            ngx_http_azora_journal_published_done();
             ngx_http_azora_journal_enter(NGX_HTTP_AZORA_JOURNAL_STORE);
             return;
         }
@@ -170,6 +181,7 @@ ngx_http_azora_journal_commit_done(ngx_azora_op_t *op, void *data)
 
     /* another was faster, or the outcome is unknown: PostgreSQL knows */
 
+    s->began_ns = 0;
     s->state = NGX_HTTP_AZORA_JOURNAL_STATE;
     ngx_http_azora_journal_later(NGX_HTTP_AZORA_JOURNAL_INTERVAL);
 }

@@ -151,6 +151,7 @@ ngx_http_azora_journal_timer_handler(ngx_event_t *ev)
         ngx_http_azora_journal_gauge(&s->pending, 0);
         ngx_http_azora_journal_gauge(&s->signed_at, 0);
         ngx_http_azora_journal_gauge(&s->refused, 0);
+        ngx_http_azora_journal_gauge(&s->oldest, 0);
         return;
     }
 
@@ -206,6 +207,7 @@ static void
 ngx_http_azora_journal_state_done(ngx_azora_op_t *op, void *data)
 {
     ngx_str_t                            size, note, signed_at, pending;
+    ngx_str_t                            oldest;
     ngx_http_azora_journal_sequencer_t  *s;
 
     s = &ngx_http_azora_journal_sequencer;
@@ -231,6 +233,9 @@ ngx_http_azora_journal_state_done(ngx_azora_op_t *op, void *data)
 
     ngx_http_azora_journal_gauge(&s->pending,
                                  ngx_atoi(pending.data, pending.len));
+
+    oldest = ngx_azora_op_value(op, 0, 4);
+    ngx_http_azora_journal_oldest(&oldest);
 
     if (ngx_http_azora_journal_compare() != NGX_OK) {
         return;
@@ -440,6 +445,12 @@ ngx_http_azora_journal_stored(int error, const char *path)
     azora_tlog_batch_free(&s->batch);
 
     ngx_http_azora_journal_gauge(&s->size, s->tree.size);
+
+    if (s->began_ns != 0) {
+        ngx_azora_metric_observe(s->pass_metric,
+                                 ngx_azora_now_ns() - s->began_ns);
+        s->began_ns = 0;
+    }
 
     if (ngx_exiting || ngx_terminate) {
         ngx_http_azora_journal_later(1);

@@ -47,11 +47,16 @@ typedef struct {
     size_t                          note_len;
     unsigned                        more:1;       /* the pick was full */
 
+    uint64_t                        began_ns;     /* the pass, or 0 */
+
     ngx_http_azora_journal_gauge_t  size;
     ngx_http_azora_journal_gauge_t  pending;
     ngx_http_azora_journal_gauge_t  signed_at;
     ngx_http_azora_journal_gauge_t  refused;
+    ngx_http_azora_journal_gauge_t  oldest;       /* seconds */
     ngx_uint_t                      batches_metric;
+    ngx_uint_t                      pass_metric;
+    ngx_uint_t                      types_metric;
 } ngx_http_azora_journal_sequencer_t;
 
 
@@ -74,6 +79,13 @@ void ngx_http_azora_journal_pick(void);
 /* _status.c */
 void ngx_http_azora_journal_gauge(ngx_http_azora_journal_gauge_t *gauge,
     ngx_int_t value);
+/* how old the oldest entry is that has no number; by its UUIDv7, or none */
+void ngx_http_azora_journal_oldest(const ngx_str_t *id);
+
+/* _published.c: a batch's types, counted when it has its numbers */
+void ngx_http_azora_journal_published_begin(void);
+void ngx_http_azora_journal_published_add(const ngx_str_t *entry);
+void ngx_http_azora_journal_published_done(void);
 
 
 #endif /* _NGX_HTTP_AZORA_JOURNAL_SEQUENCER_H_INCLUDED_ */

@@ -36,7 +36,22 @@ ngx_http_azora_journal_metrics(ngx_conf_t *cf)
                                          "chronicle_integrations_total", NULL,
                                          "Batches this node has numbered.");
 
+    s->oldest.metric = ngx_azora_metric(cf, NGX_AZORA_GAUGE,
+                                        "nexus_outbox_oldest_age_seconds",
+                                        NULL, "Age of the oldest entry that "
+                                        "waits for a number.");
+    s->pass_metric = ngx_azora_metric(cf, NGX_AZORA_HISTOGRAM,
+                                      "chronicle_integrate_duration_seconds",
+                                      NULL, "From picking entries until they "
+                                      "are published.");
+    s->types_metric = ngx_azora_metric(cf, NGX_AZORA_LABELLED,
+                                       "nexus_events_published_total", "type",
+                                       "Events this node has numbered.");
+
     return (s->size.metric == NGX_AZORA_NONE
+            || s->oldest.metric == NGX_AZORA_NONE
+            || s->pass_metric == NGX_AZORA_NONE
+            || s->types_metric == NGX_AZORA_NONE
             || s->pending.metric == NGX_AZORA_NONE
             || s->signed_at.metric == NGX_AZORA_NONE
             || s->refused.metric == NGX_AZORA_NONE
@@ -52,6 +67,33 @@ ngx_http_azora_journal_gauge(ngx_http_azora_journal_gauge_t *gauge,
         ngx_azora_metric_add(gauge->metric, value - gauge->value);
         gauge->value = value;
     }
+}
+
+
+/* RFC 9562, 5.7: the first 48 bits are milliseconds of Unix time. */
+
+void
+ngx_http_azora_journal_oldest(const ngx_str_t *id)
+{
+    u_char       digits[12];
+    int64_t      ms;
+    ngx_time_t  *now;
+
+    if (id == NULL || id->data == NULL || id->len != 36) {
+        ngx_http_azora_journal_gauge(
+            &ngx_http_azora_journal_sequencer.oldest, 0);
+        return;
+    }
+
+    ngx_memcpy(digits, id->data, 8);
+    ngx_memcpy(digits + 8, id->data + 9, 4);
+
+    now = ngx_timeofday();
+    ms = (int64_t) now->sec * 1000 + now->msec
+         - ngx_hextoi(digits, sizeof(digits));
+
+    ngx_http_azora_journal_gauge(&ngx_http_azora_journal_sequencer.oldest,
+                                 ms > 0 ? (ngx_int_t) (ms / 1000) : 0);
 }
 
 

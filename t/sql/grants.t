@@ -47,7 +47,8 @@ my @others = qw(
     identity.revocations identity.totp_secret journal.chronicle_commit
     journal.chronicle_entries journal.chronicle_pick journal.chronicle_state
     journal.claim_jobs journal.claim_webhooks journal.count_jobs
-    journal.end_job journal.end_webhook journal.fan_out_webhooks
+    journal.end_job journal.end_webhook journal.events journal.events_missed
+    journal.fan_out_webhooks
     journal.purge_deliveries journal.purge_jobs
     ledger.consume_rewards ledger.expire_holds ledger.settle_holds
 );

@@ -18,7 +18,8 @@ COMMENT ON FUNCTION journal.entry_text(text, timestamptz, bytea) IS
 -- The log as PostgreSQL knows it. Entries that wait are counted up to a bound,
 -- because every node asks all the time.
 CREATE OR REPLACE FUNCTION journal.chronicle_state()
-RETURNS TABLE (size bigint, checkpoint text, signed_at bigint, pending bigint)
+RETURNS TABLE (size bigint, checkpoint text, signed_at bigint, pending bigint,
+               oldest uuid)
 LANGUAGE sql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -27,7 +28,9 @@ AS $$
            coalesce(extract(epoch FROM t.signed_at), 0)::bigint,
            (SELECT count(*)
             FROM (SELECT FROM journal.entry AS e
-                  WHERE e.seq IS NULL LIMIT 10000) AS w)
+                  WHERE e.seq IS NULL LIMIT 10000) AS w),
+           (SELECT e.id FROM journal.entry AS e
+            WHERE e.seq IS NULL ORDER BY e.id LIMIT 1)
     FROM journal.tree AS t
 $$;
 
