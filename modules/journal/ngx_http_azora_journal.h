@@ -41,6 +41,22 @@ typedef struct {
     const ngx_azora_statement_t  *entries;
     const ngx_azora_statement_t  *pick;
     const ngx_azora_statement_t  *commit;
+
+    ngx_str_t                     source;       /* of events */
+    ngx_msec_t                    lifetime;     /* of a stream */
+    ngx_msec_t                    heartbeat;
+    ngx_uint_t                    streams;      /* per worker; 0: half of its
+                                                   connections */
+    ngx_uint_t                    per_account;  /* and worker */
+    ngx_uint_t                    chronicle;    /* generation: the log's size */
+    ngx_uint_t                    streams_metric;
+    ngx_uint_t                    refused_metric;
+    ngx_str_t                     stream;       /* Redis' key; empty: none */
+    ngx_uint_t                    stream_max;
+    ngx_uint_t                    stream_metric;
+    const ngx_azora_statement_t  *events;
+    const ngx_azora_statement_t  *missed;
+    const ngx_azora_statement_t  *revoked;
 } ngx_http_azora_journal_conf_t;
 
 
@@ -94,6 +110,26 @@ ngx_int_t ngx_http_azora_journal_load(
 
 /* _files.c: serves checkpoint, vkey and tiles */
 ngx_int_t ngx_http_azora_journal_files_handler(ngx_http_request_t *r);
+
+/* _events.c: GET /v1/events */
+ngx_int_t ngx_http_azora_journal_events_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_azora_journal_events_init(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf);
+void ngx_http_azora_journal_events_unset(ngx_http_azora_journal_conf_t *conf);
+void ngx_http_azora_journal_events_defaults(
+    ngx_http_azora_journal_conf_t *conf);
+
+/* _stream.c: events in a Redis Stream */
+char *ngx_http_azora_journal_stream_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_azora_journal_stream_init(ngx_conf_t *cf,
+    ngx_http_azora_journal_conf_t *conf);
+void ngx_http_azora_journal_stream_defaults(
+    ngx_http_azora_journal_conf_t *conf);
+void ngx_http_azora_journal_stream_init_process(ngx_cycle_t *cycle);
+
+/* _events_client.c: every worker */
+ngx_int_t ngx_http_azora_journal_events_init_process(ngx_cycle_t *cycle);
 
 /* _receipt.c */
 ngx_int_t ngx_http_azora_journal_receipt(ngx_http_request_t *r,

@@ -24,6 +24,11 @@ static char *ngx_http_azora_journal_serve(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_http_azora_journal_conf_t  *ngx_http_azora_journal_conf;
 
 
+static ngx_conf_num_bounds_t  ngx_http_azora_journal_positive = {
+    ngx_conf_check_num_bounds, 1, 1000000
+};
+
+
 static ngx_command_t  ngx_http_azora_journal_commands[] = {
 
     { ngx_string("azora_chronicle_dir"),
@@ -66,6 +71,41 @@ static ngx_command_t  ngx_http_azora_journal_commands[] = {
       ngx_conf_set_flag_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_journal_conf_t, webhook_http),
+      NULL },
+
+    { ngx_string("azora_events_lifetime"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, lifetime),
+      NULL },
+
+    { ngx_string("azora_events_heartbeat"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, heartbeat),
+      NULL },
+
+    { ngx_string("azora_events_connections"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, streams),
+      &ngx_http_azora_journal_positive },
+
+    { ngx_string("azora_events_per_account"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_journal_conf_t, per_account),
+      &ngx_http_azora_journal_positive },
+
+    { ngx_string("azora_events_stream"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_azora_journal_stream_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("azora_chronicle"),
@@ -133,6 +173,8 @@ ngx_http_azora_journal_preconfiguration(ngx_conf_t *cf)
 
     if (ngx_http_azora_journal_statements(cf, conf) != NGX_OK
         || ngx_http_azora_journal_metrics(cf) != NGX_OK
+        || ngx_http_azora_journal_events_init(cf, conf) != NGX_OK
+        || ngx_http_azora_journal_stream_init(cf, conf) != NGX_OK
         || ngx_azora_ready_check(cf, "chronicle",
                                  ngx_http_azora_journal_ready)
            != NGX_OK)
@@ -157,7 +199,7 @@ ngx_http_azora_journal_statements(ngx_conf_t *cf,
     ngx_http_azora_journal_conf_t *conf)
 {
     ngx_str_t  state = ngx_string(
-        "SELECT size, checkpoint, signed_at, pending "
+        "SELECT size, checkpoint, signed_at, pending, oldest "
         "FROM journal.chronicle_state()");
     ngx_str_t  entries = ngx_string(
         "SELECT seq, entry FROM journal.chronicle_entries("
@@ -199,6 +241,7 @@ ngx_http_azora_journal_create_conf(ngx_conf_t *cf)
 
     if (conf != NULL) {
         conf->webhook_http = NGX_CONF_UNSET;
+        ngx_http_azora_journal_events_unset(conf);
     }
 
     return conf;
@@ -217,6 +260,9 @@ ngx_http_azora_journal_init_conf(ngx_conf_t *cf, void *data)
     if (ngx_http_azora_journal_webhook_keys(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_azora_journal_events_defaults(conf);
+    ngx_http_azora_journal_stream_defaults(conf);
 
     if (conf->dir.len == 0) {
         return NGX_CONF_OK;
@@ -262,11 +308,23 @@ static ngx_int_t
 ngx_http_azora_journal_start(ngx_cycle_t *cycle)
 {
     if (ngx_http_azora_journal_conf == NULL
-        || ngx_http_azora_journal_conf->dir.len == 0
         || (ngx_process != NGX_PROCESS_WORKER
-            && ngx_process != NGX_PROCESS_SINGLE)
-        || ngx_worker != 0)
+            && ngx_process != NGX_PROCESS_SINGLE))
     {
+        return NGX_OK;
+    }
+
+    if (ngx_http_azora_journal_events_init_process(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_worker != 0) {
+        return NGX_OK;
+    }
+
+    ngx_http_azora_journal_stream_init_process(cycle);
+
+    if (ngx_http_azora_journal_conf->dir.len == 0) {
         return NGX_OK;
     }
 

@@ -46,6 +46,18 @@ static const ngx_azora_field_t  ngx_http_azora_journal_receipt_reply[] = {
 };
 
 
+static const ngx_azora_field_t  ngx_http_azora_journal_events_fields[] = {
+    { "type", NGX_AZORA_TEXT, NGX_AZORA_IN_QUERY, 3, 519, NULL, NULL,
+      "Types of events separated by commas, at most 8: all of them, whoever "
+      "they are about. Only for the roles service and auditor." },
+    { "last_event_id", NGX_AZORA_INTEGER, NGX_AZORA_IN_QUERY, -1,
+      INT64_MAX - 1, NULL, NULL,
+      "Number of the last event seen, -1 for all; the header Last-Event-ID "
+      "wins." },
+    NGX_AZORA_END
+};
+
+
 const ngx_azora_row_t  ngx_http_azora_journal_rows[] = {
 
     { .method = NGX_HTTP_GET,
@@ -66,6 +78,14 @@ const ngx_azora_row_t  ngx_http_azora_journal_rows[] = {
       .function = "journal.my_receipt",
       .summary = "Get a receipt that can be checked without this server",
       .finish = ngx_http_azora_journal_receipt },
+
+    { .method = NGX_HTTP_GET,
+      .path = "/v1/events",
+      .flags = NGX_AZORA_USER|NGX_AZORA_STREAM,
+      .scope = "profile:read",
+      .fields = ngx_http_azora_journal_events_fields,
+      .summary = "Follow events as they happen",
+      .handler = ngx_http_azora_journal_events_handler },
 
     NGX_AZORA_ROWS_END
 };
