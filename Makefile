@@ -37,6 +37,11 @@ bench:
 	@scripts/packages run bench
 	@bench/run
 
+# the log and the streams of its events
+bench-journal:
+	@scripts/packages run bench
+	@bench/run journal sse
+
 bench-%:
 	@scripts/packages run bench
 	@bench/run $*
