@@ -39,33 +39,84 @@ typedef struct {
 } ngx_azora_breaker_view_t;
 
 
-static ngx_azora_breaker_t *ngx_azora_breaker_get(
-    ngx_azora_dependency_e dependency);
+static ngx_azora_breaker_t *ngx_azora_breaker_get(ngx_uint_t breaker);
+static ngx_uint_t ngx_azora_breaker_threshold(ngx_uint_t breaker);
 static ngx_azora_breaker_view_t ngx_azora_breaker_unpack(uint64_t word);
 static uint64_t ngx_azora_breaker_pack(ngx_uint_t state, ngx_uint_t failures,
     uint64_t until);
-static uint64_t ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober);
-static uint64_t ngx_azora_breaker_interval(ngx_uint_t failures);
+static uint64_t ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober,
+    ngx_uint_t threshold);
+static uint64_t ngx_azora_breaker_interval(ngx_uint_t more);
 static uint64_t ngx_azora_breaker_now(void);
 
 
 /* whether this worker sent the probe that is under way */
-static ngx_uint_t  ngx_azora_breaker_probing[NGX_AZORA_DEPENDENCY_MAX];
+static ngx_uint_t  ngx_azora_breaker_probing[NGX_AZORA_BREAKERS_MAX];
 
 
-/*
- * Asks whether the dependency may be used now.  NGX_OK: yes, and the outcome
- * must be reported; NGX_BUSY: no.  Before the zone exists: NGX_OK.
- */
+ngx_uint_t
+ngx_azora_breaker(ngx_conf_t *cf, const char *name, ngx_uint_t failures)
+{
+    ngx_azora_main_conf_t     *amcf;
+    ngx_azora_breaker_conf_t  *b;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_azora_module);
+
+    if (amcf->breakers.nelts
+        == NGX_AZORA_BREAKERS_MAX - NGX_AZORA_DEPENDENCY_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "azora: there are too many circuit breakers");
+        return NGX_AZORA_NONE;
+    }
+
+    b = ngx_array_push(&amcf->breakers);
+    if (b == NULL) {
+        return NGX_AZORA_NONE;
+    }
+
+    b->name = name;
+    b->failures = failures ? failures : NGX_AZORA_BREAKER_THRESHOLD;
+
+    return NGX_AZORA_DEPENDENCY_MAX + amcf->breakers.nelts - 1;
+}
+
+
+const char *
+ngx_azora_breaker_name(ngx_uint_t breaker)
+{
+    ngx_azora_breaker_conf_t  *b;
+
+    static const char *const  own[NGX_AZORA_DEPENDENCY_MAX] = {
+        "postgres", "redis"
+    };
+
+    if (breaker < NGX_AZORA_DEPENDENCY_MAX) {
+        return own[breaker];
+    }
+
+    breaker -= NGX_AZORA_DEPENDENCY_MAX;
+
+    if (breaker >= ngx_azora_main_conf->breakers.nelts) {
+        return NULL;
+    }
+
+    b = ngx_azora_main_conf->breakers.elts;
+
+    return b[breaker].name;
+}
+
+
+/* Before the zone exists: NGX_OK. */
 
 ngx_int_t
-ngx_azora_breaker_enter(ngx_azora_dependency_e dependency)
+ngx_azora_breaker_enter(ngx_uint_t breaker)
 {
     uint64_t                   word, probe, now;
     ngx_azora_breaker_t       *b;
     ngx_azora_breaker_view_t   view;
 
-    b = ngx_azora_breaker_get(dependency);
+    b = ngx_azora_breaker_get(breaker);
     if (b == NULL) {
         return NGX_OK;
     }
@@ -89,7 +140,7 @@ ngx_azora_breaker_enter(ngx_azora_dependency_e dependency)
     if (__atomic_compare_exchange_n(&b->word, &word, probe, 0,
                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
     {
-        ngx_azora_breaker_probing[dependency] = 1;
+        ngx_azora_breaker_probing[breaker] = 1;
         return NGX_OK;
     }
 
@@ -104,25 +155,26 @@ ngx_azora_breaker_enter(ngx_azora_dependency_e dependency)
 /* Tells how a use of the dependency ended. */
 
 void
-ngx_azora_breaker_report(ngx_azora_dependency_e dependency,
+ngx_azora_breaker_report(ngx_uint_t breaker,
     ngx_uint_t success)
 {
     uint64_t              word, next;
     ngx_uint_t            prober;
     ngx_azora_breaker_t  *b;
 
-    b = ngx_azora_breaker_get(dependency);
+    b = ngx_azora_breaker_get(breaker);
     if (b == NULL) {
         return;
     }
 
-    prober = ngx_azora_breaker_probing[dependency];
-    ngx_azora_breaker_probing[dependency] = 0;
+    prober = ngx_azora_breaker_probing[breaker];
+    ngx_azora_breaker_probing[breaker] = 0;
 
     word = __atomic_load_n(&b->word, __ATOMIC_ACQUIRE);
 
     do {
-        next = success ? 0 : ngx_azora_breaker_failed(word, prober);
+        next = success ? 0 : ngx_azora_breaker_failed(word, prober,
+                                      ngx_azora_breaker_threshold(breaker));
 
         if (next == word) {
             return;
@@ -135,11 +187,11 @@ ngx_azora_breaker_report(ngx_azora_dependency_e dependency,
 
 
 ngx_uint_t
-ngx_azora_breaker_state(ngx_azora_dependency_e dependency)
+ngx_azora_breaker_state(ngx_uint_t breaker)
 {
     ngx_azora_breaker_t  *b;
 
-    b = ngx_azora_breaker_get(dependency);
+    b = ngx_azora_breaker_get(breaker);
     if (b == NULL) {
         return NGX_AZORA_BREAKER_CLOSED;
     }
@@ -149,16 +201,14 @@ ngx_azora_breaker_state(ngx_azora_dependency_e dependency)
 }
 
 
-/* Seconds until it makes sense to try again, at least 1. */
-
 ngx_uint_t
-ngx_azora_breaker_retry_after(ngx_azora_dependency_e dependency)
+ngx_azora_breaker_retry_after(ngx_uint_t breaker)
 {
     uint64_t                   now;
     ngx_azora_breaker_t       *b;
     ngx_azora_breaker_view_t   view;
 
-    b = ngx_azora_breaker_get(dependency);
+    b = ngx_azora_breaker_get(breaker);
     if (b == NULL) {
         return 1;
     }
@@ -175,14 +225,42 @@ ngx_azora_breaker_retry_after(ngx_azora_dependency_e dependency)
 }
 
 
+/* A module's breaker has the place that its name has in the zone. */
+
 static ngx_azora_breaker_t *
-ngx_azora_breaker_get(ngx_azora_dependency_e dependency)
+ngx_azora_breaker_get(ngx_uint_t breaker)
 {
+    uint16_t          place;
     ngx_azora_shm_t  *shm;
 
     shm = ngx_azora_shm();
 
-    return (shm == NULL) ? NULL : &shm->breakers[dependency];
+    if (shm == NULL) {
+        return NULL;
+    }
+
+    if (breaker < NGX_AZORA_DEPENDENCY_MAX) {
+        return &shm->breakers[breaker];
+    }
+
+    place = ngx_azora_shm_breaker(breaker - NGX_AZORA_DEPENDENCY_MAX);
+
+    return (place < NGX_AZORA_BREAKERS_MAX) ? &shm->breakers[place] : NULL;
+}
+
+
+static ngx_uint_t
+ngx_azora_breaker_threshold(ngx_uint_t breaker)
+{
+    ngx_azora_breaker_conf_t  *b;
+
+    if (breaker < NGX_AZORA_DEPENDENCY_MAX) {
+        return NGX_AZORA_BREAKER_THRESHOLD;
+    }
+
+    b = ngx_azora_main_conf->breakers.elts;
+
+    return b[breaker - NGX_AZORA_DEPENDENCY_MAX].failures;
 }
 
 
@@ -212,7 +290,8 @@ ngx_azora_breaker_pack(ngx_uint_t state, ngx_uint_t failures, uint64_t until)
 /* The transition on a failure. */
 
 static uint64_t
-ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober)
+ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober,
+    ngx_uint_t threshold)
 {
     ngx_azora_breaker_view_t  view;
 
@@ -232,7 +311,7 @@ ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober)
         break;
 
     default:
-        if (view.failures + 1 < NGX_AZORA_BREAKER_THRESHOLD) {
+        if (view.failures + 1 < threshold) {
             return ngx_azora_breaker_pack(NGX_AZORA_BREAKER_CLOSED,
                                           view.failures + 1, 0);
         }
@@ -244,18 +323,18 @@ ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober)
 
     return ngx_azora_breaker_pack(NGX_AZORA_BREAKER_OPEN, view.failures,
                                   ngx_azora_breaker_now()
-                                  + ngx_azora_breaker_interval(view.failures));
+                                  + ngx_azora_breaker_interval(view.failures
+                                                               - threshold));
 }
 
 
 static uint64_t
-ngx_azora_breaker_interval(ngx_uint_t failures)
+ngx_azora_breaker_interval(ngx_uint_t more)
 {
     uint64_t    ms;
     ngx_uint_t  doublings;
 
-    doublings = ngx_min(failures - NGX_AZORA_BREAKER_THRESHOLD,
-                        NGX_AZORA_BREAKER_DOUBLINGS_MAX);
+    doublings = ngx_min(more, NGX_AZORA_BREAKER_DOUBLINGS_MAX);
 
     ms = ngx_min((uint64_t) NGX_AZORA_BREAKER_INTERVAL_MIN << doublings,
                  NGX_AZORA_BREAKER_INTERVAL_MAX);

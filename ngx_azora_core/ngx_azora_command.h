@@ -1,7 +1,8 @@
 
 /*
- * A part of ngx_azora.h: commands to Redis.  They travel on the connection
- * that each worker keeps, and are answered in their order.
+ * A part of ngx_azora.h: commands to Redis, which travel on the connection that
+ * each worker keeps and are answered in their order; and circuit breakers of
+ * whatever a module depends on.
  */
 
 
@@ -27,6 +28,29 @@ ngx_uint_t ngx_azora_redis_usable(void);
  */
 ngx_int_t ngx_azora_redis_command(const ngx_str_t *args, ngx_uint_t nargs,
     ngx_azora_redis_pt handler, void *data);
+
+
+/*
+ * A breaker that the workers of the node share, also across reloads; name is
+ * its label in metrics.  Configuration time.  It opens after so many failures
+ * in a row (0: 5).  NGX_AZORA_NONE: too many, or out of memory; logged.
+ */
+ngx_uint_t ngx_azora_breaker(ngx_conf_t *cf, const char *name,
+    ngx_uint_t failures);
+
+/*
+ * Whether the dependency may be used now.  NGX_OK: yes, and how that ended has
+ * to be reported; NGX_BUSY: it is open, answer at once.  While it is open one
+ * caller at a time gets NGX_OK, as a probe.
+ */
+ngx_int_t ngx_azora_breaker_enter(ngx_uint_t breaker);
+void ngx_azora_breaker_report(ngx_uint_t breaker, ngx_uint_t success);
+
+/* 0: closed, 1: open, 2: half-open */
+ngx_uint_t ngx_azora_breaker_state(ngx_uint_t breaker);
+
+/* seconds until it makes sense to try again, 1.. */
+ngx_uint_t ngx_azora_breaker_retry_after(ngx_uint_t breaker);
 
 
 #endif /* _NGX_AZORA_COMMAND_H_INCLUDED_ */

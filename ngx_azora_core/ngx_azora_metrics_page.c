@@ -45,12 +45,6 @@ static const char *const  ngx_azora_page_lane_names[NGX_AZORA_LANE_MAX] = {
 };
 
 
-static const char *const
-    ngx_azora_page_dependencies[NGX_AZORA_DEPENDENCY_MAX] = {
-    "postgres", "redis"
-};
-
-
 static const char *const  ngx_azora_page_states[] = {
     "closed", "open", "half_open"
 };
@@ -390,18 +384,19 @@ ngx_azora_page_node(ngx_azora_page_t *page)
 static void
 ngx_azora_page_breakers(ngx_azora_page_t *page)
 {
-    ngx_uint_t  i, k, state;
+    ngx_uint_t   i, k, state;
+    const char  *name;
 
     ngx_azora_page_family(page, "circuit_breaker_state", "gauge",
                           "1 for the state in which the breaker is.");
 
-    for (i = 0; i < NGX_AZORA_DEPENDENCY_MAX; i++) {
+    for (i = 0; (name = ngx_azora_breaker_name(i)) != NULL; i++) {
         state = ngx_azora_breaker_state(i);
 
         for (k = 0; k < 3; k++) {
             ngx_azora_page_print(page, "circuit_breaker_state{dependency="
                                  "\"%s\",state=\"%s\"} %ui\n",
-                                 ngx_azora_page_dependencies[i],
+                                 name,
                                  ngx_azora_page_states[k],
                                  (ngx_uint_t) (state == k));
         }

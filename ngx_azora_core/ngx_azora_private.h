@@ -110,13 +110,15 @@ typedef struct {
 } ngx_azora_cache_conf_t;
 
 
-/* Breakers, in shared memory (ngx_azora_breaker.c) */
+/* Breakers, in shared memory (ngx_azora_breaker.c), by number */
 
 typedef enum {
     NGX_AZORA_DEPENDENCY_POSTGRES = 0,
     NGX_AZORA_DEPENDENCY_REDIS,
-    NGX_AZORA_DEPENDENCY_MAX
+    NGX_AZORA_DEPENDENCY_MAX         /* the first one of a module */
 } ngx_azora_dependency_e;
+
+#define NGX_AZORA_BREAKERS_MAX      32
 
 typedef enum {
     NGX_AZORA_BREAKER_CLOSED = 0,
@@ -129,12 +131,14 @@ typedef struct {
     uint64_t                      word;
 } ngx_azora_breaker_t;
 
-/* NGX_OK: go; NGX_BUSY: open, answer at once; one caller gets the probe */
-ngx_int_t ngx_azora_breaker_enter(ngx_azora_dependency_e dependency);
-void ngx_azora_breaker_report(ngx_azora_dependency_e dependency,
-    ngx_uint_t success);
-ngx_uint_t ngx_azora_breaker_state(ngx_azora_dependency_e dependency);
-ngx_uint_t ngx_azora_breaker_retry_after(ngx_azora_dependency_e dependency);
+/* a breaker that a module asked for */
+typedef struct {
+    const char                   *name;
+    ngx_uint_t                    failures;     /* in a row open it */
+} ngx_azora_breaker_conf_t;
+
+/* the label of metrics; NULL: there is no such breaker */
+const char *ngx_azora_breaker_name(ngx_uint_t breaker);
 
 
 /*
@@ -161,7 +165,7 @@ typedef struct {
     ngx_atomic_t                  generations[NGX_AZORA_GENERATIONS_MAX];
     ngx_atomic_t                  listening;    /* generations are true until
                                                    then, ms; 0: they are not */
-    ngx_azora_breaker_t           breakers[NGX_AZORA_DEPENDENCY_MAX];
+    ngx_azora_breaker_t           breakers[NGX_AZORA_BREAKERS_MAX];
 } ngx_azora_shm_t;
 
 
@@ -179,6 +183,7 @@ typedef struct {
     ngx_array_t                   watchers;     /* ngx_azora_watcher_t */
     ngx_array_t                   metrics;      /* ngx_azora_metric_t */
     ngx_array_t                   checks;       /* ngx_azora_check_t */
+    ngx_array_t                   breakers;     /* ngx_azora_breaker_conf_t */
     ngx_azora_pg_conf_t           pg;
     ngx_azora_redis_conf_t        redis;
     ngx_azora_fetch_conf_t        fetch;
@@ -365,6 +370,7 @@ ngx_int_t ngx_azora_shm_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_azora_shm_t *ngx_azora_shm(void);   /* NULL before the zone exists */
 /* where a generation lives: the place outlives reloads, the index does not */
 ngx_atomic_t *ngx_azora_shm_generation(ngx_uint_t index);
+uint16_t ngx_azora_shm_breaker(ngx_uint_t index);
 ngx_int_t ngx_azora_shm_init_process(ngx_cycle_t *cycle);
 void ngx_azora_shm_exit_process(ngx_cycle_t *cycle);
 ngx_int_t ngx_azora_metrics_log_handler(ngx_http_request_t *r);

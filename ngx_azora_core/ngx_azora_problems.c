@@ -48,6 +48,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "again." },
     { "chronicle-off", "This node publishes no log",
       "Ask a node that does, or the operator." },
+    { "circuit-open", "The service behind is not asked at the moment",
+      "It failed several times in a row and is given time to recover. Wait as "
+      "long as Retry-After says." },
     { "common-password", "This password is too common",
       "Attackers try common passwords first. Choose a longer phrase." },
     { "conflict", "The request conflicts with the present state",

@@ -20,6 +20,8 @@ static ngx_int_t ngx_azora_shm_name_rows(ngx_azora_names_t *names,
     ngx_azora_main_conf_t *amcf, ngx_pool_t *pool);
 static ngx_int_t ngx_azora_shm_name_rest(ngx_azora_names_t *names,
     ngx_azora_main_conf_t *amcf, ngx_pool_t *pool);
+static ngx_int_t ngx_azora_shm_name_breakers(ngx_azora_names_t *names,
+    ngx_azora_main_conf_t *amcf, ngx_pool_t *pool);
 static uint16_t ngx_azora_shm_number(ngx_azora_list_t *list, uint64_t hash);
 
 
@@ -133,6 +135,7 @@ ngx_azora_shm_fill(ngx_azora_node_t *node)
     node->statements.used = 1;     /* number 0 is "other" */
     node->metrics.size = NGX_AZORA_METRICS_MAX;
     node->generations.size = NGX_AZORA_GENERATIONS_MAX;
+    node->breakers.size = NGX_AZORA_BREAKERS_MAX - NGX_AZORA_DEPENDENCY_MAX;
 
     node->keys[NGX_AZORA_CELL_HTTP_OTHER] =
         ngx_azora_cell_key(NGX_AZORA_CELL_HTTP, NGX_AZORA_METHODS - 1,
@@ -334,6 +337,34 @@ ngx_azora_shm_name_rest(ngx_azora_names_t *names, ngx_azora_main_conf_t *amcf,
             ngx_azora_shm_number(&names->node->generations, hash);
     }
 
+    return ngx_azora_shm_name_breakers(names, amcf, pool);
+}
+
+
+static ngx_int_t
+ngx_azora_shm_name_breakers(ngx_azora_names_t *names,
+    ngx_azora_main_conf_t *amcf, ngx_pool_t *pool)
+{
+    uint64_t                   hash;
+    ngx_uint_t                 i;
+    ngx_azora_breaker_conf_t  *b;
+
+    b = amcf->breakers.elts;
+
+    names->breakers = ngx_palloc(pool, (amcf->breakers.nelts + 1)
+                                       * sizeof(uint16_t));
+    if (names->breakers == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < amcf->breakers.nelts; i++) {
+        hash = ngx_azora_shm_hash(NGX_AZORA_HASH_START, b[i].name,
+                                  ngx_strlen(b[i].name));
+
+        names->breakers[i] = ngx_azora_shm_number(&names->node->breakers,
+                                                  hash);
+    }
+
     return NGX_OK;
 }
 
@@ -362,6 +393,20 @@ ngx_azora_shm_number(ngx_azora_list_t *list, uint64_t hash)
     list->used = i + 1;
 
     return i;
+}
+
+
+/* Where a module's breaker is; not below BREAKERS_MAX: it has no place. */
+
+uint16_t
+ngx_azora_shm_breaker(ngx_uint_t index)
+{
+    uint16_t  number;
+
+    number = ngx_azora_main_conf->names->breakers[index];
+
+    return (number == NGX_AZORA_UNNAMED) ? NGX_AZORA_UNNAMED
+                                         : number + NGX_AZORA_DEPENDENCY_MAX;
 }
 
 

@@ -92,6 +92,7 @@ typedef struct {
     ngx_azora_list_t        statements;
     ngx_azora_list_t        metrics;
     ngx_azora_list_t        generations;
+    ngx_azora_list_t        breakers;     /* behind the core's own */
 
     ngx_atomic_t            dropped;      /* counted as "other" for lack of
                                              a cell */
@@ -121,6 +122,7 @@ typedef struct ngx_azora_names_s {
     uint16_t                   *statements;   /* by statement */
     uint16_t                   *metrics;      /* by metric */
     uint16_t                   *generations;  /* by generation */
+    uint16_t                   *breakers;     /* of modules, by breaker */
 
     /* and back, for the page of metrics; NULL: not in this cycle */
     const ngx_azora_endpoint_t   *endpoint_of[NGX_AZORA_ROUTES_MAX];

@@ -332,6 +332,9 @@ ngx_http_azora_create_main_conf(ngx_conf_t *cf)
         || ngx_array_init(&amcf->metrics, cf->pool, 32,
                           sizeof(ngx_azora_metric_t))
            != NGX_OK
+        || ngx_array_init(&amcf->breakers, cf->pool, 4,
+                          sizeof(ngx_azora_breaker_conf_t))
+           != NGX_OK
         || ngx_array_init(&amcf->checks, cf->pool, 4,
                           sizeof(ngx_azora_check_t))
            != NGX_OK)

@@ -26,6 +26,36 @@
 #define NGX_HTTP_AZORA_GATEWAY_ROWS      2
 
 
+/* azora_breaker, of an upstream {} */
+
+typedef struct {
+    ngx_str_t                    name;
+    ngx_uint_t                   given;
+    ngx_uint_t                   failures;     /* in a row open it */
+    ngx_uint_t                   max;          /* calls at once, 0: any */
+    ngx_uint_t                   budget;       /* % of requests, for retries */
+    ngx_uint_t                   breaker;      /* of the core */
+    ngx_uint_t                   place;        /* in the zone */
+    ngx_uint_t                   retries;      /* metrics */
+    ngx_uint_t                   open;
+    ngx_uint_t                   full;
+    ngx_http_upstream_init_pt    init_upstream;
+    ngx_http_upstream_init_peer_pt  init_peer;
+} ngx_http_azora_gateway_srv_conf_t;
+
+
+/* What the node knows of upstreams, in shared memory. */
+
+#define NGX_HTTP_AZORA_GATEWAY_UPSTREAMS  16
+#define NGX_HTTP_AZORA_GATEWAY_PROCESSES  128
+
+typedef struct {
+    uint64_t                     name;         /* hash; 0: free */
+    ngx_atomic_t                 tokens;       /* thousandths of a retry */
+    ngx_atomic_t                 calls[NGX_HTTP_AZORA_GATEWAY_PROCESSES];
+} ngx_http_azora_gateway_upstream_t;
+
+
 /* azora_cors */
 
 typedef struct {
@@ -51,7 +81,17 @@ typedef struct {
     ngx_int_t                    traceparent;  /* indexes of variables */
     ngx_int_t                    tracestate;
     ngx_int_t                    request_id;
+    ngx_http_azora_gateway_upstream_t  *upstreams;  /* NULL: no azora_breaker */
+    ngx_shm_zone_t              *zone;
 } ngx_http_azora_gateway_main_conf_t;
+
+
+/* of a request whose upstream was not asked, or is being asked */
+
+typedef struct {
+    ngx_uint_t                   refused;      /* 503 and not 502 */
+    ngx_str_t                    wait;         /* seconds */
+} ngx_http_azora_gateway_ctx_t;
 
 
 extern ngx_module_t  ngx_http_azora_gateway_module;
@@ -86,6 +126,28 @@ char *ngx_http_azora_gateway_cors(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_azora_gateway_preflight(ngx_http_request_t *r);
 ngx_int_t ngx_http_azora_gateway_cors_headers(ngx_http_request_t *r,
     const ngx_http_azora_gateway_cors_t *cors);
+
+/* ngx_http_azora_gateway_breaker.c: azora_breaker */
+char *ngx_http_azora_gateway_breaker(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* ngx_http_azora_gateway_upstream.c: the zone of upstreams */
+
+/* gives each azora_breaker its place, after the configuration was read */
+ngx_int_t ngx_http_azora_gateway_upstream_zone(ngx_conf_t *cf);
+/* this process has no calls yet */
+void ngx_http_azora_gateway_upstream_process(
+    ngx_http_azora_gateway_main_conf_t *gmcf);
+/* calls under way on this node */
+ngx_uint_t ngx_http_azora_gateway_calls(
+    const ngx_http_azora_gateway_upstream_t *u);
+void ngx_http_azora_gateway_call(ngx_http_azora_gateway_upstream_t *u,
+    ngx_int_t n);
+/* each first try earns budget %, up to ten retries in store */
+void ngx_http_azora_gateway_earn(ngx_http_azora_gateway_upstream_t *u,
+    ngx_uint_t budget);
+/* whether a retry could be paid */
+ngx_uint_t ngx_http_azora_gateway_pay(ngx_http_azora_gateway_upstream_t *u);
 
 /* ngx_http_azora_gateway_output.c */
 ngx_int_t ngx_http_azora_gateway_output_init(ngx_conf_t *cf);

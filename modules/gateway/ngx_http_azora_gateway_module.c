@@ -11,9 +11,11 @@
 static ngx_int_t ngx_http_azora_gateway_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_azora_gateway_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_azora_gateway_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_azora_gateway_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_azora_gateway_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_azora_gateway_merge_loc_conf(ngx_conf_t *cf,
     void *parent, void *child);
+static ngx_int_t ngx_http_azora_gateway_init_process(ngx_cycle_t *cycle);
 
 
 typedef struct {
@@ -82,6 +84,13 @@ static ngx_command_t  ngx_http_azora_gateway_commands[] = {
       offsetof(ngx_http_azora_gateway_loc_conf_t, host_sni),
       NULL },
 
+    { ngx_string("azora_breaker"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_ANY,
+      ngx_http_azora_gateway_breaker,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -93,7 +102,7 @@ static ngx_http_module_t  ngx_http_azora_gateway_module_ctx = {
     ngx_http_azora_gateway_create_main_conf,   /* create main conf */
     NULL,                                      /* init main conf */
 
-    NULL,                                      /* create server conf */
+    ngx_http_azora_gateway_create_srv_conf,    /* create server conf */
     NULL,                                      /* merge server conf */
 
     ngx_http_azora_gateway_create_loc_conf,    /* create location conf */
@@ -108,7 +117,7 @@ ngx_module_t  ngx_http_azora_gateway_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_azora_gateway_init_process,   /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -183,6 +192,10 @@ ngx_http_azora_gateway_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    if (ngx_http_azora_gateway_upstream_zone(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_azora_gateway_output_init(cf);
 }
 
@@ -191,6 +204,13 @@ static void *
 ngx_http_azora_gateway_create_main_conf(ngx_conf_t *cf)
 {
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_gateway_main_conf_t));
+}
+
+
+static void *
+ngx_http_azora_gateway_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_azora_gateway_srv_conf_t));
 }
 
 
@@ -242,4 +262,22 @@ ngx_http_azora_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_azora_gateway_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_azora_gateway_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_azora_gateway_module);
+
+    if (gmcf != NULL && (ngx_process == NGX_PROCESS_WORKER
+                         || ngx_process == NGX_PROCESS_SINGLE))
+    {
+        ngx_http_azora_gateway_upstream_process(gmcf);
+    }
+
+    return NGX_OK;
 }

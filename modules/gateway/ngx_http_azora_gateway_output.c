@@ -11,6 +11,8 @@
 
 
 static ngx_int_t ngx_http_azora_gateway_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_azora_gateway_upstream_status(
+    ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_security(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_azora_gateway_has(ngx_http_request_t *r,
     const ngx_str_t *name);
@@ -72,6 +74,10 @@ ngx_http_azora_gateway_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    if (ngx_http_azora_gateway_upstream_status(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_gateway_module);
 
     if (glcf->security == NGX_HTTP_AZORA_GATEWAY_ROWS) {
@@ -96,6 +102,56 @@ ngx_http_azora_gateway_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * An upstream that was not asked: 503 with the time to wait in the place of
+ * NGINX's 502, or the last good answer of proxy_cache with its age (RFC 9111).
+ */
+
+static ngx_int_t
+ngx_http_azora_gateway_upstream_status(ngx_http_request_t *r)
+{
+    ngx_http_azora_gateway_ctx_t  *ctx;
+
+#if (NGX_HTTP_CACHE)
+
+    u_char            *p;
+    ngx_str_t          age;
+    static ngx_str_t   warning = ngx_string("110 - \"Response is Stale\"");
+
+    if (r->upstream != NULL && r->cached && r->cache != NULL
+        && r->upstream->cache_status == NGX_HTTP_CACHE_STALE)
+    {
+        p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        age.data = p;
+        age.len = ngx_sprintf(p, "%T", ngx_max(ngx_time() - r->cache->date,
+                                               0))
+                  - p;
+
+        return (ngx_azora_add_header(r, "Age", &age) == NGX_OK)
+               ? ngx_azora_add_header(r, "Warning", &warning) : NGX_ERROR;
+    }
+
+#endif
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_azora_gateway_module);
+
+    if (ctx == NULL || !ctx->refused
+        || r->headers_out.status != NGX_HTTP_BAD_GATEWAY)
+    {
+        return NGX_OK;
+    }
+
+    r->headers_out.status = NGX_HTTP_SERVICE_UNAVAILABLE;
+    ngx_str_null(&r->headers_out.status_line);
+
+    return ngx_azora_add_header(r, "Retry-After", &ctx->wait);
 }
 
 

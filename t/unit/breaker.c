@@ -22,16 +22,20 @@ ngx_azora_test_shm(void)
 
 
 #define ngx_azora_shm                  ngx_azora_test_shm
+#define ngx_azora_breaker              ngx_azora_test_breaker
+#define ngx_azora_breaker_name         ngx_azora_test_name
 #define ngx_azora_breaker_enter        ngx_azora_test_enter
 #define ngx_azora_breaker_report       ngx_azora_test_report
 #define ngx_azora_breaker_state        ngx_azora_test_state
 #define ngx_azora_breaker_retry_after  ngx_azora_test_retry_after
 
-ngx_int_t ngx_azora_test_enter(ngx_azora_dependency_e dependency);
-void ngx_azora_test_report(ngx_azora_dependency_e dependency,
-    ngx_uint_t success);
-ngx_uint_t ngx_azora_test_state(ngx_azora_dependency_e dependency);
-ngx_uint_t ngx_azora_test_retry_after(ngx_azora_dependency_e dependency);
+ngx_uint_t ngx_azora_test_breaker(ngx_conf_t *cf, const char *name,
+    ngx_uint_t failures);
+const char *ngx_azora_test_name(ngx_uint_t breaker);
+ngx_int_t ngx_azora_test_enter(ngx_uint_t breaker);
+void ngx_azora_test_report(ngx_uint_t breaker, ngx_uint_t success);
+ngx_uint_t ngx_azora_test_state(ngx_uint_t breaker);
+ngx_uint_t ngx_azora_test_retry_after(ngx_uint_t breaker);
 
 #include "../../ngx_azora_core/ngx_azora_breaker.c"
 

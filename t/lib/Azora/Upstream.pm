@@ -33,6 +33,7 @@ my %MODES = (
     body    => sub { _send($_[0], _head(200, 1000) . 'x' x 10); _close($_[0]) },
     slow    => sub { _drip($_[0], _head(200, 20), 20) },
     fail    => sub { _send($_[0], _head(503, 4) . "busy") },
+    missing => sub { _send($_[0], _head(404, 4) . "none") },
     garbage => sub { _send($_[0], "\0\1\2 nonsense\r\n\r\n"); _close($_[0]) },
 );
 
