@@ -22,7 +22,7 @@
  * Raised whenever a structure below changes, so that a capability built
  * against another core is refused at load instead of corrupting memory.
  */
-#define NGX_AZORA_ABI               2
+#define NGX_AZORA_ABI               3
 
 
 typedef struct ngx_azora_ctx_s       ngx_azora_ctx_t;
@@ -41,6 +41,7 @@ typedef enum {
     NGX_AZORA_STAGE_TRACE = 0,       /* POST_READ */
     NGX_AZORA_STAGE_ROUTE,           /* PREACCESS */
     NGX_AZORA_STAGE_LIMIT_ADDRESS,   /* PREACCESS */
+    NGX_AZORA_STAGE_GUARD,           /* PREACCESS */
     NGX_AZORA_STAGE_FOUND,           /* PREACCESS */
     NGX_AZORA_STAGE_AUTH,            /* ACCESS, and all that follow */
     NGX_AZORA_STAGE_AUTHORIZE,

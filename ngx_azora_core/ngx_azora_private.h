@@ -191,6 +191,9 @@ typedef struct {
     ngx_array_t                   jobs;         /* ngx_azora_job_kind_t * */
     struct ngx_azora_job_run_s   *job_runs;     /* one for each of them */
     struct ngx_azora_job_counts_s *job_counts;
+    ngx_uint_t                    connections;  /* an address may have in a
+                                                   worker, 0: any number */
+    ngx_array_t                  *connections_except;  /* ngx_cidr_t */
     ngx_shm_zone_t               *zone;
     ngx_str_t                     openapi;      /* the document */
     ngx_str_t                     openapi_etag;
@@ -225,6 +228,9 @@ typedef struct {
     ngx_flag_t                    api;          /* rows are served here */
     ngx_flag_t                    problem;      /* errors as problem+json */
     size_t                        body_max;     /* bytes of a JSON body */
+    ngx_msec_t                    body_timeout; /* of a whole body, 0: none */
+    ngx_uint_t                    headers_max;  /* fields, 0: any number */
+    ngx_flag_t                    path_strict;
 } ngx_azora_loc_conf_t;
 
 
@@ -240,6 +246,15 @@ ngx_int_t ngx_azora_stage_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 
 ngx_int_t ngx_azora_prepare_stage(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
+
+/* ngx_azora_guard.c */
+ngx_int_t ngx_azora_guard_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);
+
+/* ngx_azora_accept.c: how many connections an address may have */
+char *ngx_azora_accept_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_azora_accept_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
+void ngx_azora_accept_init_module(ngx_cycle_t *cycle);
 
 /* ngx_azora_route.c: configuration time, then lock-free matching */
 ngx_int_t ngx_azora_route_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);

@@ -127,6 +127,34 @@ static ngx_command_t  ngx_http_azora_commands[] = {
       offsetof(ngx_azora_loc_conf_t, body_max),
       NULL },
 
+    { ngx_string("azora_body_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_azora_loc_conf_t, body_timeout),
+      NULL },
+
+    { ngx_string("azora_headers_max"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_azora_loc_conf_t, headers_max),
+      NULL },
+
+    { ngx_string("azora_path_strict"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_azora_loc_conf_t, path_strict),
+      NULL },
+
+    { ngx_string("azora_connections"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_azora_accept_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("azora_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_azora_status,
@@ -172,6 +200,7 @@ ngx_module_t  ngx_http_azora_module = {
 static const ngx_azora_stage_t  ngx_http_azora_stages[] = {
     { NGX_AZORA_STAGE_TRACE, ngx_azora_trace_stage },
     { NGX_AZORA_STAGE_ROUTE, ngx_azora_route_stage },
+    { NGX_AZORA_STAGE_GUARD, ngx_azora_guard_stage },
     { NGX_AZORA_STAGE_FOUND, ngx_azora_found_stage },
     { NGX_AZORA_STAGE_AUTHORIZE, ngx_azora_authorize_stage },
     { NGX_AZORA_STAGE_BODY, ngx_azora_body_stage },
@@ -294,6 +323,7 @@ ngx_http_azora_postconfiguration(ngx_conf_t *cf)
         || ngx_azora_task_init(cf, amcf) != NGX_OK
         || ngx_azora_cache_init(cf, amcf) != NGX_OK
         || ngx_azora_job_init(cf, amcf) != NGX_OK
+        || ngx_azora_accept_init(cf, amcf) != NGX_OK
         || ngx_azora_openapi_init(cf, amcf) != NGX_OK
         || ngx_azora_shm_init(cf, amcf) != NGX_OK
         || ngx_azora_problem_init(cf) != NGX_OK)
@@ -385,6 +415,9 @@ ngx_http_azora_create_loc_conf(ngx_conf_t *cf)
     alcf->api = NGX_CONF_UNSET;
     alcf->problem = NGX_CONF_UNSET;
     alcf->body_max = NGX_CONF_UNSET_SIZE;
+    alcf->body_timeout = NGX_CONF_UNSET_MSEC;
+    alcf->headers_max = NGX_CONF_UNSET_UINT;
+    alcf->path_strict = NGX_CONF_UNSET;
 
     return alcf;
 }
@@ -401,6 +434,9 @@ ngx_http_azora_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_value(conf->problem, prev->problem, 0);
     ngx_conf_merge_size_value(conf->body_max, prev->body_max, 256 * 1024);
+    ngx_conf_merge_msec_value(conf->body_timeout, prev->body_timeout, 0);
+    ngx_conf_merge_uint_value(conf->headers_max, prev->headers_max, 0);
+    ngx_conf_merge_value(conf->path_strict, prev->path_strict, 0);
 
     return NGX_CONF_OK;
 }
@@ -411,6 +447,8 @@ ngx_http_azora_init_module(ngx_cycle_t *cycle)
 {
     ngx_azora_main_conf = ngx_http_cycle_get_module_main_conf(cycle,
                                                        ngx_http_azora_module);
+
+    ngx_azora_accept_init_module(cycle);
 
     return ngx_azora_wake_init_module(cycle);
 }
