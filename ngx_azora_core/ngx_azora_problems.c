@@ -39,6 +39,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Azora passed the request on and got no usable answer. Try again." },
     { "bad-request", "The request cannot be understood",
       "The request is not valid HTTP." },
+    { "balance-limit", "The recipient may not hold that much",
+      "Limits go with how well a person is known: they can have theirs "
+      "raised." },
     { "body-too-large", "The body is too large",
       "The server's configuration bounds the size of a body." },
     { "busy", "Busy at the moment",
@@ -63,6 +66,11 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "allowed that they would judge. Wait as long as Retry-After says." },
     { "constitution-undecided", "The constitution could not decide",
       "The text took more effort than a decision may cost. Shorten it." },
+    { "credit-in-use", "More credit is in use",
+      "A credit limit cannot be lower than what was used of it." },
+    { "day-limit", "More than may be paid in a day",
+      "Limits go with how well you are known. It is a new day at midnight, "
+      "UTC." },
     { "email-taken", "This e-mail address is registered",
       "Log in instead." },
     { "event-erased", "The event was erased",
@@ -102,6 +110,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "invalid-json", "The body is not valid JSON",
       "The detail says where it went wrong. Bodies are JSON objects in UTF-8 "
       "without repeated members." },
+    { "invalid-limit", "The limit is not complete",
+      "A number of payments belongs to a time in seconds." },
     { "invalid-milestones", "The milestones are wrong",
       "errors names the milestone and says why." },
     { "invalid-refresh-token", "The refresh token is of no use",
@@ -151,6 +161,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Idempotency-Key: it takes effect at most once." },
     { "own-job", "This is your own job",
       "Somebody else applies for it." },
+    { "own-proposal", "Somebody else has to decide this",
+      "What one administrator proposed another one approves, and nobody "
+      "approves what is about themself." },
     { "precondition-failed", "A precondition failed",
       "The resource changed since you read it." },
     { "range-not-satisfiable", "Range not satisfiable",
@@ -181,6 +194,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "too-many-streams", "Too many event streams",
       "Each account, and each process of a server, serves a bounded number "
       "at once. Wait as long as Retry-After says, then connect again." },
+    { "transfer-limit", "More than may be paid at once",
+      "Limits go with how well you are known." },
     { "unexpected-body", "No body is expected",
       "This request takes no body." },
     { "unknown-currency", "Unknown currency",
@@ -191,6 +206,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "An answer belongs to a question of the attempt." },
     { "unknown-recipient", "Unknown recipient",
       "No account has this e-mail address, handle or id." },
+    { "unknown-transfer", "Unknown transfer",
+      "No transfer has this id." },
     { "unsupported-media-type", "Unsupported content type",
       "Send application/json in UTF-8, without content coding." },
     { "uri-too-long", "The address is too long",
@@ -206,6 +223,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "wrong-code", "The code is wrong",
       "It is mistyped, was used, or the clock of the device that shows it "
       "is more than half a minute off." },
+    { "velocity-limit", "Too many payments in a short time",
+      "Wait a little, then repeat." },
     { "wrong-party", "This is the other party's move",
       "The contract says who does what; see GET /v1/contracts/{id}." },
     { "wrong-state", "Not possible in this state",

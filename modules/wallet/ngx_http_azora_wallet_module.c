@@ -10,6 +10,7 @@
 
 extern const ngx_azora_row_t  ngx_http_azora_wallet_rows[];
 extern const ngx_azora_row_t  ngx_http_azora_hold_rows[];
+extern const ngx_azora_row_t  ngx_http_azora_ledger_rows[];
 
 
 static ngx_int_t ngx_http_azora_wallet_preconfiguration(ngx_conf_t *cf);
@@ -47,7 +48,12 @@ static const ngx_azora_capability_t  ngx_http_azora_wallet_capabilities[] = {
       .name = "hold",
       .rows = ngx_http_azora_hold_rows,
       .tasks = ngx_http_azora_hold_tasks,
-      .about = "Money that is promised and not yet paid." }
+      .about = "Money that is promised and not yet paid." },
+
+    { .abi = NGX_AZORA_ABI,
+      .name = "ledger",
+      .rows = ngx_http_azora_ledger_rows,
+      .about = "What administrators do to money, alone or in pairs." }
 };
 
 

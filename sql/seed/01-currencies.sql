@@ -12,8 +12,19 @@ SELECT ledger.open_currency('ZAR', 2, 'South African rand',
                             4611686018427387904);
 SELECT ledger.open_currency('GHS', 2, 'Ghanaian cedi', 4611686018427387904);
 
-INSERT INTO ledger.issuance_policy (currency, day_max)
-VALUES ('AZR', 10000000000000)
+-- What administrators may issue in a day, and how much of it one of them does
+-- without another.
+INSERT INTO ledger.issuance_policy
+    (currency, day_max, mint_day_max, four_eyes_above)
+SELECT p.currency, p.reward_day * c.factor, p.mint_day * c.factor,
+       p.alone * c.factor
+FROM (VALUES ('AZR', 100000, 1000000, 10000), ('BTC', 0, 100, 1),
+             ('ETH', 0, 1000, 10), ('USD', 0, 1000000, 10000),
+             ('KES', 0, 100000000, 1000000),
+             ('NGN', 0, 1000000000, 10000000),
+             ('ZAR', 0, 10000000, 100000), ('GHS', 0, 10000000, 100000))
+         AS p (currency, reward_day, mint_day, alone)
+     JOIN ledger.currency AS c ON c.code = p.currency
 ON CONFLICT DO NOTHING;
 
 -- The ledger pays a reward for each first pass.

@@ -29,6 +29,11 @@ my @endpoints = qw(
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
+    ledger.approve_operation ledger.get_operation ledger.list_operations
+    ledger.propose_burn ledger.propose_credit_limit ledger.propose_freeze
+    ledger.propose_mint ledger.propose_policy ledger.propose_reversal
+    ledger.propose_tier ledger.propose_tier_limit ledger.propose_unfreeze
+    ledger.reject_operation
     ledger.capture_hold ledger.create_hold ledger.get_hold
     ledger.get_transfer ledger.get_wallet ledger.list_currencies
     ledger.list_holds ledger.list_wallets ledger.release_hold

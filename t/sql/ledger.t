@@ -204,6 +204,13 @@ is_deeply($sql->errors_in_books, [], 'the books are right');
 for my $change ('UPDATE ledger.transfer SET amount = amount + 1',
                 'DELETE FROM ledger.transfer',
                 'TRUNCATE ledger.transfer CASCADE',
+                'UPDATE ledger.metadata SET transfer = transfer',
+                'DELETE FROM ledger.metadata',
+                'UPDATE ledger.reversal SET amount = 1',
+                'DELETE FROM ledger.reversal',
+                'TRUNCATE ledger.reversal',
+                'DELETE FROM ledger.hold',
+                'DELETE FROM ledger.operation',
                 'DELETE FROM ledger.account')
 {
     eval { $sql->{dbh}->do($change) };

@@ -25,6 +25,14 @@ CREATE OR REPLACE TRIGGER reversal_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.reversal
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+CREATE OR REPLACE TRIGGER hold_kept
+    BEFORE DELETE OR TRUNCATE ON ledger.hold
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE OR REPLACE TRIGGER operation_kept
+    BEFORE DELETE OR TRUNCATE ON ledger.operation
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
 CREATE OR REPLACE TRIGGER account_kept
     BEFORE DELETE OR TRUNCATE ON ledger.account
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();

@@ -1,6 +1,7 @@
 -- Decides in the order of arrival what each sender can still pay, counting
--- what it received before in the same batch. Plain arrays, because a block
--- with an exception handler per item would be a subtransaction per item.
+-- what it received before in the same batch, and what the limits of both sides
+-- leave. Plain arrays, because a block with an exception handler per item
+-- would be a subtransaction per item.
 CREATE OR REPLACE FUNCTION ledger.decide_funds(
     items   ledger.item[],
     states  ledger.state[]
@@ -13,6 +14,14 @@ DECLARE
     amounts     bigint[];
     candidates  boolean[];
     available   bigint[];
+    most        bigint[];
+    today       bigint[];
+    counts      bigint[];
+    room        bigint[];
+    limited     bigint[];
+    problem     text;
+    payer       int;
+    payee       int;
 BEGIN
     WITH place AS MATERIALIZED (
         SELECT s.id, s.balance - s.reserve AS available,
@@ -29,17 +38,49 @@ BEGIN
          LEFT JOIN place AS p ON p.id = i.debit
          LEFT JOIN place AS q ON q.id = i.credit;
 
+    SELECT array_agg(a.transfer_max ORDER BY s.id),
+           array_agg(a.day_left ORDER BY s.id),
+           array_agg(a.count_left ORDER BY s.id),
+           array_agg(a.balance_left ORDER BY s.id),
+           array_agg(a.account) FILTER (WHERE a.account IS NOT NULL)
+    INTO most, today, counts, room, limited
+    FROM unnest(states) AS s
+         LEFT JOIN ledger.allowances(states) AS a ON a.account = s.id;
+
     FOR n IN 1 .. cardinality(items) LOOP
         CONTINUE WHEN NOT candidates[n];
 
-        IF available[payers[n]] < amounts[n] THEN
-            items[n].problem := 'insufficient-funds';
+        payer := payers[n];
+        payee := payees[n];
+        problem := CASE
+            WHEN available[payer] < amounts[n] THEN 'insufficient-funds'
+            WHEN amounts[n] > most[payer] THEN 'transfer-limit'
+            WHEN amounts[n] > today[payer] THEN 'day-limit'
+            WHEN counts[payer] <= 0 THEN 'velocity-limit'
+            WHEN amounts[n] > room[payee] THEN 'balance-limit'
+        END;
+
+        IF problem IS NOT NULL THEN
+            items[n].problem := problem;
+            candidates[n] := false;
             CONTINUE;
         END IF;
 
-        available[payers[n]] := available[payers[n]] - amounts[n];
-        available[payees[n]] := available[payees[n]] + amounts[n];
+        available[payer] := available[payer] - amounts[n];
+        available[payee] := available[payee] + amounts[n];
+        today[payer] := today[payer] - amounts[n];
+        counts[payer] := counts[payer] - 1;
+        room[payer] := room[payer] + amounts[n];
+        room[payee] := room[payee] - amounts[n];
     END LOOP;
+
+    IF limited IS NOT NULL THEN
+        PERFORM ledger.count_spending(array_agg(i.debit),
+                                      array_agg(i.amount))
+        FROM unnest(items) AS i
+        WHERE candidates[i.n] AND i.debit = ANY (limited)
+        HAVING count(*) > 0;
+    END IF;
 
     RETURN items;
 END

@@ -26,6 +26,8 @@ BEGIN
         PERFORM ledger.refuse_transfer('insufficient-funds');
     END IF;
 
+    PERFORM ledger.require_allowance(state, minor);
+
     UPDATE ledger.account AS a
     SET held = a.held + minor
     WHERE a.id = account;

@@ -6,11 +6,22 @@ LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
     allowed  bigint;
-    today    date := (now() AT TIME ZONE 'UTC')::date;
+    today    date := ledger.today();
 BEGIN
     SELECT p.day_max INTO allowed
     FROM ledger.issuance_policy AS p
     WHERE p.currency = mint.currency;
+
+    IF EXISTS (SELECT 1 FROM ledger.issuance_policy AS p
+               WHERE p.currency = mint.currency
+                 AND p.reward_total_max - minor
+                     < (SELECT coalesce(sum(d.minted), 0)
+                        FROM ledger.issuance_day AS d
+                        WHERE d.currency = mint.currency))
+    THEN
+        PERFORM azora.refuse(409, 'issuance-limit',
+            'All rewards that may ever be were paid.');
+    END IF;
 
     INSERT INTO ledger.issuance_day AS d (currency, day)
     VALUES (mint.currency, today)

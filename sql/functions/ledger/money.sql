@@ -93,3 +93,20 @@ $$;
 
 COMMENT ON FUNCTION ledger.require_amount(text, text, text) IS
     'Minor units of a decimal string, or a refusal';
+
+-- The same for an amount that may be absent.
+CREATE OR REPLACE FUNCTION ledger.optional_amount(
+    currency  text,
+    amount    text,
+    pointer   text
+) RETURNS bigint
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN CASE WHEN amount IS NOT NULL
+                THEN ledger.require_amount(currency, amount, pointer) END;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.optional_amount(text, text, text) IS
+    'Minor units of a decimal string, if there is one';

@@ -31,7 +31,9 @@ BEGIN
         PERFORM azora.refuse(404, 'not-found', 'There is no such transfer.');
     END IF;
 
-    back := ledger.give_back(original, amount, memo);
+    back := ledger.give_back(
+        original,
+        ledger.optional_amount(original.currency, amount, '/amount'), memo);
 
     PERFORM journal.append('payment.reversed', caller.subject,
         jsonb_build_object('transfer', back, 'original', id,
@@ -50,18 +52,30 @@ $$;
 COMMENT ON FUNCTION ledger.reverse_transfer(azora.caller, uuid, text, text) IS
     'POST /v1/transfers/{id}/reversal';
 
--- The movement of a reversal; amount NULL is all that is left.
+-- What was not given back yet.
+CREATE OR REPLACE FUNCTION ledger.left_of(original ledger.transfer)
+RETURNS bigint
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT (original.amount - coalesce(sum(r.amount), 0))::bigint
+    FROM ledger.reversal AS r
+    WHERE r.original = left_of.original.id
+$$;
+
+COMMENT ON FUNCTION ledger.left_of(ledger.transfer) IS
+    'What was not given back of a transfer';
+
+-- The movement of a reversal; minor NULL is all that is left.
 CREATE OR REPLACE FUNCTION ledger.give_back(
     original  ledger.transfer,
-    amount    text,
+    minor     bigint,
     memo      text
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    rest   bigint;
-    minor  bigint;
-    back   uuid;
+    rest  bigint;
+    back  uuid;
 BEGIN
     IF original.kind NOT IN ('transfer', 'hold', 'split') THEN
         PERFORM azora.refuse(409, 'not-reversible',
@@ -70,13 +84,8 @@ BEGIN
 
     PERFORM ledger.lock_accounts(ARRAY[original.debit, original.credit]);
 
-    SELECT original.amount - coalesce(sum(r.amount), 0) INTO rest
-    FROM ledger.reversal AS r
-    WHERE r.original = give_back.original.id;
-
-    minor := CASE WHEN amount IS NULL THEN rest
-                  ELSE ledger.require_amount(original.currency, amount,
-                                             '/amount') END;
+    rest := ledger.left_of(original);
+    minor := coalesce(minor, rest);
 
     IF rest = 0 OR minor > rest THEN
         PERFORM azora.refuse(409, 'reversal-exceeds',
@@ -94,5 +103,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION ledger.give_back(ledger.transfer, text, text) IS
+COMMENT ON FUNCTION ledger.give_back(ledger.transfer, bigint, text) IS
     'The movement of a reversal';

@@ -21,12 +21,7 @@ BEGIN
     sender.idempotency_key := NULL;
     sender.payload_hash := NULL;
 
-    IF NOT EXISTS (SELECT 1 FROM ledger.currency AS c
-                   WHERE c.code = transfer_list.currency)
-    THEN
-        PERFORM azora.refuse(422, 'unknown-currency',
-                             'There is no such currency.', '/currency');
-    END IF;
+    PERFORM ledger.require_currency(currency);
 
     replies := ARRAY(
         SELECT r

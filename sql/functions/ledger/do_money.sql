@@ -1,0 +1,140 @@
+-- What administrators' acts do to money. Each movement refers to its operation
+-- and is of another kind, so that none can be done twice.
+
+CREATE OR REPLACE FUNCTION ledger.do_mint(o ledger.operation)
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    wallet    bigint := ledger.wallet((o.arguments ->> 'owner')::uuid,
+                                      o.currency);
+    issuance  bigint := ledger.house('issuance', o.currency);
+    allowed   bigint := (SELECT p.mint_day_max
+                         FROM ledger.issuance_policy AS p
+                         WHERE p.currency = o.currency);
+BEGIN
+    INSERT INTO ledger.issuance_day AS d (currency, day)
+    VALUES (o.currency, ledger.today())
+    ON CONFLICT DO NOTHING;
+
+    UPDATE ledger.issuance_day AS d
+    SET issued = d.issued + o.minor
+    WHERE d.currency = o.currency
+      AND d.day = ledger.today()
+      AND d.issued <= allowed - o.minor;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(409, 'issuance-limit',
+            'No more of this currency may be minted today.');
+    END IF;
+
+    IF EXISTS (SELECT 1
+               FROM unnest(ledger.lock_accounts(ARRAY[wallet, issuance])) AS s
+               WHERE s.id = issuance AND s.balance - s.reserve < o.minor)
+    THEN
+        PERFORM azora.refuse(409, 'issuance-limit',
+            'All of this currency that may ever be is out.');
+    END IF;
+
+    RETURN (ledger.post(ARRAY[
+        ledger.movement(issuance, wallet, o.minor, o.currency, 'issue',
+                        o.id)]))[1];
+END
+$$;
+
+COMMENT ON FUNCTION ledger.do_mint(ledger.operation) IS
+    'Issues money to a wallet';
+
+CREATE OR REPLACE FUNCTION ledger.do_burn(o ledger.operation)
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    INSERT INTO ledger.issuance_day AS d (currency, day, burned)
+    VALUES (o.currency, ledger.today(), o.minor)
+    ON CONFLICT (currency, day) DO UPDATE
+    SET burned = d.burned + excluded.burned;
+
+    RETURN (ledger.post(ARRAY[
+        ledger.movement(ledger.wallet((o.arguments ->> 'owner')::uuid,
+                                      o.currency),
+                        ledger.house('issuance', o.currency), o.minor,
+                        o.currency, 'burn', o.id)]))[1];
+END
+$$;
+
+COMMENT ON FUNCTION ledger.do_burn(ledger.operation) IS
+    'Takes money of a wallet out of circulation';
+
+CREATE OR REPLACE FUNCTION ledger.do_reverse(o ledger.operation)
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    RETURN ledger.give_back(
+        (SELECT t FROM ledger.transfer AS t
+         WHERE t.id = (o.arguments ->> 'original')::uuid), o.minor, NULL);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.do_reverse(ledger.operation) IS
+    'Gives a transfer back for its recipient';
+
+-- All wallets of a person, or that of one currency; those that do not exist
+-- yet are made, so that none can come into being beside the freeze.
+CREATE OR REPLACE FUNCTION ledger.do_freeze(
+    o       ledger.operation,
+    frozen  boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    who  uuid := o.arguments ->> 'owner';
+    ids  bigint[];
+BEGIN
+    PERFORM ledger.open_wallets(array_agg(who), array_agg(c.code))
+    FROM ledger.currency AS c
+    WHERE c.code = coalesce(o.currency, c.code);
+
+    ids := ARRAY(SELECT a.id
+                 FROM ledger.account AS a
+                 WHERE a.owner = who
+                   AND a.kind = 'wallet'
+                   AND a.currency = coalesce(o.currency, a.currency));
+
+    PERFORM ledger.lock_accounts(ids);
+
+    UPDATE ledger.account AS a
+    SET frozen = do_freeze.frozen
+    WHERE a.id = ANY (ids);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.do_freeze(ledger.operation, boolean) IS
+    'Freezes or thaws wallets';
+
+CREATE OR REPLACE FUNCTION ledger.do_credit_limit(o ledger.operation)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    wallet  bigint := ledger.wallet((o.arguments ->> 'owner')::uuid,
+                                    o.currency);
+    state   ledger.state := (ledger.lock_accounts(ARRAY[wallet]))[1];
+    old     bigint := (SELECT a.floor FROM ledger.account AS a
+                       WHERE a.id = wallet);
+BEGIN
+    -- what is held counts as used
+    IF state.balance - (state.reserve - old) < -o.minor THEN
+        PERFORM azora.refuse(409, 'credit-in-use',
+            'More credit than this is in use.');
+    END IF;
+
+    UPDATE ledger.account AS a
+    SET floor = -o.minor
+    WHERE a.id = wallet;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.do_credit_limit(ledger.operation) IS
+    'Lets a wallet go below zero';

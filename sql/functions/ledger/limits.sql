@@ -1,0 +1,120 @@
+-- Limits by KYC tier: read, checked and counted under the locks of the
+-- wallets, in the transaction that pays.
+
+-- The wallets among the states that have limits, and what these leave. For
+-- the wallet of a payer: of one payment, of today, how many payments. For that
+-- of a payee: how much more it may get. NULL is no limit.
+CREATE OR REPLACE FUNCTION ledger.allowances(states ledger.state[])
+RETURNS TABLE (account bigint, transfer_max bigint, day_left bigint,
+               count_left bigint, balance_left bigint)
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT s.id, l.transfer_max,
+           l.day_max - ledger.spent_today(s.id),
+           l.count_max - CASE WHEN l.count_max IS NOT NULL THEN (
+               SELECT count(*)
+               FROM (SELECT t.created_at
+                     FROM ledger.transfer AS t
+                     WHERE t.debit = s.id
+                     ORDER BY t.debit_seq DESC
+                     LIMIT l.count_max) AS r
+               WHERE r.created_at
+                     > clock_timestamp() - interval '1 second'
+                                           * l.count_seconds) END,
+           l.balance_max - s.balance
+    FROM unnest(states) AS s
+         JOIN ledger.tier_limit AS l ON l.currency = s.currency
+         LEFT JOIN ledger.person AS p ON p.owner = s.owner
+    WHERE l.tier = coalesce(p.tier, 0)
+      AND s.owner IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION ledger.allowances(ledger.state[]) IS
+    'What limits leave to wallets';
+
+CREATE OR REPLACE FUNCTION ledger.today()
+RETURNS date
+LANGUAGE sql STABLE
+AS $$
+    SELECT (now() AT TIME ZONE 'UTC')::date
+$$;
+
+COMMENT ON FUNCTION ledger.today() IS 'The UTC day';
+
+-- What a wallet paid or promised today. Without a row it had no limit so far,
+-- and its postings tell.
+CREATE OR REPLACE FUNCTION ledger.spent_today(account bigint)
+RETURNS bigint
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT coalesce(
+        (SELECT CASE WHEN d.day >= ledger.today() THEN d.spent ELSE 0 END
+         FROM ledger.spending AS d
+         WHERE d.account = spent_today.account),
+        (SELECT sum(t.amount)::bigint
+         FROM ledger.transfer AS t
+         WHERE t.debit = spent_today.account
+           AND t.debit_seq > ledger.sequence_at(
+                   spent_today.account,
+                   ledger.today()::timestamp AT TIME ZONE 'UTC'
+                   - interval '1 us')),
+        0)
+$$;
+
+COMMENT ON FUNCTION ledger.spent_today(bigint) IS
+    'What a wallet paid today';
+
+-- Counts payments that were decided and not yet written.
+CREATE OR REPLACE FUNCTION ledger.count_spending(
+    accounts  bigint[],
+    amounts   bigint[]
+) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+    INSERT INTO ledger.spending AS d (account, day, spent)
+    SELECT a.account, ledger.today(),
+           ledger.spent_today(a.account) + a.amount
+    FROM (SELECT u.account, sum(u.amount) AS amount
+          FROM unnest(accounts, amounts) AS u (account, amount)
+          GROUP BY u.account) AS a
+    ORDER BY a.account
+    ON CONFLICT (account) DO UPDATE
+    SET spent = excluded.spent,
+        day = greatest(d.day, excluded.day)
+$$;
+
+COMMENT ON FUNCTION ledger.count_spending(bigint[], bigint[]) IS
+    'Counts what wallets pay today';
+
+-- For single payments: refuses what the payer's limits do not allow, and
+-- counts it. The payer's wallet is locked.
+CREATE OR REPLACE FUNCTION ledger.require_allowance(
+    state  ledger.state,
+    minor  bigint
+) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    allowed  record;
+BEGIN
+    SELECT a.transfer_max, a.day_left, a.count_left INTO allowed
+    FROM ledger.allowances(ARRAY[state]) AS a;
+
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    IF minor > allowed.transfer_max THEN
+        PERFORM ledger.refuse_transfer('transfer-limit');
+    ELSIF minor > allowed.day_left THEN
+        PERFORM ledger.refuse_transfer('day-limit');
+    ELSIF allowed.count_left <= 0 THEN
+        PERFORM ledger.refuse_transfer('velocity-limit');
+    END IF;
+
+    PERFORM ledger.count_spending(ARRAY[state.id], ARRAY[minor]);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.require_allowance(ledger.state, bigint) IS
+    'Refuses a payment beyond the payer''s limits';

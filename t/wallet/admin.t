@@ -1,0 +1,304 @@
+#!/usr/bin/env perl
+
+# What administrators do to money: small things alone, the rest in pairs, all
+# of it journaled, and nothing beyond what may be issued.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use Azora::Story qw(at_once balance documented fund is_problem is_sound
+                    journaled);
+use Azora::Test;
+use Test::More;
+
+my $azora = Azora::Test->start(workers => 2);
+my $ruth = $azora->user('ruth', roles => ['admin']);
+my $sam = $azora->user('sam', roles => ['admin']);
+my ($amina, $baraka) = map { $azora->user($_) } qw(amina baraka);
+my $BASE = '/v1/admin/ledger';
+my $r;
+
+my $keys = 0;
+
+sub act {
+    my ($who, $what, %body) = @_;
+    return $azora->post("$BASE/$what", token => $who->{token},
+                        key => 'act-' . ++$keys,
+                        json => { reason => 'because', %body });
+}
+
+sub decide {
+    my ($who, $id, $how) = @_;
+    return $azora->post("$BASE/operations/$id/$how", token => $who->{token},
+                        key => 'decide-' . ++$keys);
+}
+
+sub pay {
+    my ($from, $to, $amount, $currency) = @_;
+    return $azora->post('/v1/wallets/' . ($currency // 'AZR') . '/transfers',
+        token => $from->{token}, key => 'pay-' . ++$keys,
+        json => { to => $to->{id}, amount => $amount });
+}
+
+# Done by one, or proposed by one and approved by the other.
+sub done {
+    my ($what, %body) = @_;
+    my $r = act($ruth, $what, %body);
+    $r = decide($sam, $r->{json}{id}, 'approve')
+        if ($r->{json}{state} // '') eq 'proposed';
+    is $r->{json}{state}, 'done', "$what is done" or diag $r->{body};
+    return $r->{json};
+}
+
+my %mint = (to => 'amina@example.org', currency => 'AZR', amount => '1000');
+
+
+subtest 'a small amount is minted at once' => sub {
+    is_problem($azora->post("$BASE/mints", token => $amina->{token},
+        key => 'x', json => { %mint, reason => 'me' }), 403,
+        'insufficient-scope');
+    for ([{ to => 'x@example.org' }, 422, 'unknown-recipient', '/to'],
+         [{ currency => 'XXX' }, 422, 'unknown-currency', '/currency'],
+         [{ amount => '0.000000001' }, 422, 'too-many-decimals', '/amount'],
+         [{ amount => '0' }, 422, 'validation-failed', '/amount'])
+    {
+        my ($change, @expected) = @$_;
+        is_problem(act($ruth, 'mints', %mint, %$change), @expected);
+    }
+    is $azora->value('SELECT count(*) FROM ledger.operation'), 0, 'none yet';
+
+    my @ask = (token => $ruth->{token}, key => 'once',
+               json => { %mint, reason => 'a grant' });
+    $r = $azora->post("$BASE/mints", @ask);
+    is $r->{status}, 201, 'is done';
+    documented($azora, $r, 'POST /v1/admin/ledger/mints');
+    is_deeply [@{ $r->{json} }{qw(action state reason amount)}],
+              ['mint', 'done', 'a grant', '1000.00000000'], 'as it says';
+    is $azora->post("$BASE/mints", @ask)->{body}, $r->{body},
+       'a repeat is one';
+    is balance($azora, $amina, 'AZR'), 100_000_000_000, 'she has it';
+    is journaled($azora, 'ledger.mint'), 1, 'it is journaled';
+
+    documented($azora, $azora->get("$BASE/operations/$r->{json}{id}",
+               token => $sam->{token}),
+               'GET /v1/admin/ledger/operations/{id}');
+    my ($line) = @{ $azora->get('/v1/wallets/AZR/statement',
+                                token => $amina->{token})->{json}{items} };
+    is_deeply [@$line{qw(kind counterparty transfer)}],
+              ['issue', 'issuance', $r->{json}{transfer}],
+              'her statement says where it is from';
+    is_sound($azora);
+};
+
+
+subtest 'a large amount takes two' => sub {
+    my $before = balance($azora, $amina, 'AZR');
+
+    $r = act($ruth, 'mints', %mint, amount => '10000');
+    is_deeply [$r->{status}, $r->{json}{state}], [201, 'proposed'],
+              'with the thousand before it is more than one may in a day';
+    my $id = $r->{json}{id};
+    is balance($azora, $amina, 'AZR'), $before, 'nothing has moved';
+    is journaled($azora, 'ledger.proposed'), 1, 'journaled';
+
+    $r = $azora->get("$BASE/operations?state=proposed",
+                     token => $sam->{token});
+    documented($azora, $r, 'GET /v1/admin/ledger/operations');
+    is_deeply [map { $_->{id} } @{ $r->{json}{items} }], [$id],
+              'the other one sees it';
+
+    is_problem(decide($ruth, $id, 'approve'), 403, 'own-proposal');
+    is_problem(decide($amina, $id, 'approve'), 403, 'insufficient-scope');
+    is balance($azora, $amina, 'AZR'), $before, 'still nothing';
+
+    my @answers = at_once($azora, map {
+        ['POST', "$BASE/operations/$id/" . ($_ % 4 ? 'approve' : 'reject'),
+         token => $sam->{token}, key => "race-$_"]
+    } 1 .. 12);
+    my %seen;
+    $seen{"$_->{status} " . ($_->{json}{type} // '')}++ for @answers;
+    is_deeply \%seen, { '200 ' => 1, '409 /problems/wrong-state' => 11 },
+              'of many that decide at once one does';
+    my $state = $azora->get("$BASE/operations/$id", token => $sam->{token})
+                ->{json}{state};
+    is balance($azora, $amina, 'AZR'),
+       $before + ($state eq 'done' ? 1_000_000_000_000 : 0), 'so it moved';
+    is_problem(decide($sam, $id, 'approve'), 409, 'wrong-state');
+
+    $r = act($ruth, 'mints', %mint, amount => '20000');
+    documented($azora, decide($ruth, $r->{json}{id}, 'reject'),
+               'POST /v1/admin/ledger/operations/{id}/reject');
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409, 'wrong-state');
+
+    $r = act($ruth, 'mints', %mint, amount => '20000');
+    $azora->sql('UPDATE ledger.operation SET expires_at = now()
+                 WHERE id = ?', $r->{json}{id});
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409, 'wrong-state');
+    is_problem(decide($sam, $amina->{id}, 'approve'), 404, 'not-found');
+    is_sound($azora);
+};
+
+
+subtest 'nobody is alone with themself' => sub {
+    $r = act($ruth, 'mints', %mint, to => $ruth->{id}, amount => '1');
+    is $r->{json}{state}, 'proposed', 'minting to oneself takes another';
+    $r = act($sam, 'mints', %mint, to => $ruth->{id}, amount => '50000');
+    is_problem(decide($ruth, $r->{json}{id}, 'approve'), 403,
+               'own-proposal');
+    is balance($azora, $ruth, 'AZR'), 0, 'nothing came of it';
+};
+
+
+subtest 'many small amounts at once are a large one' => sub {
+    my @answers = at_once($azora, map {
+        ['POST', "$BASE/mints", token => $sam->{token}, key => "many-$_",
+         json => { %mint, amount => '3000', reason => 'x' }]
+    } 1 .. 8);
+    my %seen;
+    $seen{ $_->{json}{state} // $_->{status} }++ for @answers;
+    is_deeply \%seen, { done => 3, proposed => 5 },
+              'three of 3,000 where 10,000 are allowed';
+    is_sound($azora);
+};
+
+
+subtest 'what may be issued' => sub {
+    $r = act($ruth, 'mints', %mint, amount => '990000');
+    my $before = balance($azora, $amina, 'AZR');
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
+               'issuance-limit');
+    is balance($azora, $amina, 'AZR'), $before, 'not more in a day';
+    is $azora->get("$BASE/operations/$r->{json}{id}",
+                   token => $sam->{token})->{json}{state}, 'proposed',
+       'it can be tried another day';
+
+    $azora->sql(q{UPDATE ledger.account SET floor = balance - 500
+                  WHERE kind = 'issuance' AND currency = 'KES'});
+    is_problem(act($ruth, 'mints', %mint, currency => 'KES',
+                   amount => '5.01'), 409, 'issuance-limit');
+    done('mints', %mint, currency => 'KES', amount => '5');
+
+    done('policies', currency => 'AZR', four_eyes_above => '1',
+         mint_day_max => '2000000', reward_total_max => '5');
+    is_deeply [$azora->sql(q{SELECT day_max, mint_day_max, four_eyes_above,
+                                    reward_total_max
+                             FROM ledger.issuance_policy
+                             WHERE currency = 'AZR'})],
+              [{ day_max => 10_000_000_000_000,
+                 mint_day_max => 200_000_000_000_000,
+                 four_eyes_above => 100_000_000,
+                 reward_total_max => 500_000_000 }],
+              'a policy takes two, and keeps what is not named';
+    $r = act($ruth, 'policies', currency => 'AZR', four_eyes_above => '999');
+    is $r->{json}{state}, 'proposed', 'never one';
+    done('mints', %mint, amount => '900000');
+
+    eval { $azora->sql(q{SELECT ledger.mint('AZR', 500000001)}) };
+    like $@, qr/issuance-limit/, 'rewards have a bound in all';
+    $azora->sql(q{SELECT ledger.mint('AZR', 500000000)});
+    eval { $azora->sql(q{SELECT ledger.mint('AZR', 1)}) };
+    like $@, qr/issuance-limit/, 'that counts';
+    is_sound($azora);
+};
+
+
+subtest 'burning and giving back' => sub {
+    my $before = balance($azora, $amina, 'AZR');
+    documented($azora, act($ruth, 'burns', from => 'amina@example.org',
+               currency => 'AZR', amount => '5'),
+               'POST /v1/admin/ledger/burns');
+    done('burns', from => 'amina@example.org', currency => 'AZR',
+         amount => '5');
+    is balance($azora, $amina, 'AZR'), $before - 500_000_000, 'burned';
+    $r = act($ruth, 'burns', from => $baraka->{id}, currency => 'AZR',
+             amount => '0.5');
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
+               'insufficient-funds');
+    is $azora->value(q{SELECT burned FROM ledger.issuance_day
+                       WHERE currency = 'AZR'}), 500_000_000, 'counted';
+
+    my $paid = pay($amina, $baraka, '7')->{json}{id};
+    is_problem(act($ruth, 'reversals', transfer => $ruth->{id}), 422,
+               'unknown-transfer', '/transfer');
+    documented($azora, act($ruth, 'reversals', transfer => $paid,
+               amount => '2'), 'POST /v1/admin/ledger/reversals');
+    my $back = done('reversals', transfer => $paid, amount => '3');
+    is balance($azora, $baraka, 'AZR'), 400_000_000, 'a part is given back';
+    is $azora->get("/v1/transfers/$back->{transfer}",
+                   token => $amina->{token})->{json}{reversal_of}, $paid,
+       'to whom it was';
+    $r = act($ruth, 'reversals', transfer => $paid, amount => '5');
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
+               'reversal-exceeds');
+    is_sound($azora);
+};
+
+
+subtest 'freezing is quick, thawing takes two' => sub {
+    documented($azora, act($ruth, 'freezes', account => 'amina@example.org',
+               currency => 'AZR'), 'POST /v1/admin/ledger/freezes');
+    is_problem(pay($amina, $baraka, '1'), 403, 'account-frozen');
+    is_problem(pay($baraka, $amina, '1'), 403, 'account-frozen');
+    is $azora->get('/v1/wallets/AZR', token => $amina->{token})
+       ->{json}{frozen}, $azora->get('/readyz') && 1, 'she sees it';
+    is pay($amina, $baraka, '1', 'KES')->{status}, 201,
+       'another wallet of hers is not';
+    is_problem(act($ruth, 'freezes', account => 'amina@example.org',
+               currency => 'XXX'), 422, 'unknown-currency', '/currency');
+
+    act($ruth, 'freezes', account => 'amina@example.org');
+    is_problem(pay($amina, $baraka, '1', 'KES'), 403, 'account-frozen');
+    fund($azora, $baraka, 'USD', 100);
+    is_problem(pay($baraka, $amina, '1', 'USD'), 403, 'account-frozen');
+
+    $r = act($ruth, 'unfreezes', account => 'amina@example.org');
+    documented($azora, $r, 'POST /v1/admin/ledger/unfreezes');
+    is_problem(pay($amina, $baraka, '1'), 403, 'account-frozen');
+    documented($azora, decide($sam, $r->{json}{id}, 'approve'),
+               'POST /v1/admin/ledger/operations/{id}/approve');
+    is pay($amina, $baraka, '1')->{status}, 201, 'thawed';
+    is journaled($azora, 'ledger.freeze'), 2, 'journaled';
+    is_sound($azora);
+};
+
+
+subtest 'a credit limit holds at once, with what is held' => sub {
+    my $eve = $azora->user('eve');
+    is_problem(pay($eve, $baraka, '0.5'), 409, 'insufficient-funds');
+
+    documented($azora, act($ruth, 'credit-limits', account => $eve->{id},
+               currency => 'AZR', amount => '100'),
+               'POST /v1/admin/ledger/credit-limits');
+    done('credit-limits', account => $eve->{id}, currency => 'AZR',
+         amount => '10');
+    is_deeply [@{ $azora->get('/v1/wallets/AZR', token => $eve->{token})
+                  ->{json} }{qw(posted available credit_limit)}],
+              ['0.00000000', '10.00000000', '10.00000000'], 'she sees it';
+
+    my @answers = at_once($azora, map {
+        ['POST', '/v1/wallets/AZR/transfers', token => $eve->{token},
+         key => "credit-$_", json => { to => $baraka->{id}, amount => '0.9' }]
+    } 1 .. 15);
+    is scalar(grep { $_->{status} == 201 } @answers), 11, 'eleven of 0.9';
+    is balance($azora, $eve, 'AZR'), -990_000_000, 'below zero, not too far';
+
+    my $hold = $azora->post('/v1/holds', token => $eve->{token}, key => 'ch',
+        json => { to => $baraka->{id}, currency => 'AZR', amount => '0.1' });
+    is $hold->{status}, 201, 'the rest is held';
+    $r = act($ruth, 'credit-limits', account => $eve->{id}, currency => 'AZR',
+             amount => '9.9');
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
+               'credit-in-use');
+    is_problem(act($ruth, 'credit-limits', account => $eve->{id},
+                   currency => 'AZR'), 409, 'credit-in-use');
+    pay($baraka, $eve, '10');
+    is act($sam, 'credit-limits', account => $eve->{id}, currency => 'AZR')
+       ->{json}{state}, 'done', 'when it is paid back it can go';
+    is_problem(pay($eve, $baraka, '0.2'), 409, 'insufficient-funds');
+    is_sound($azora);
+};
+
+done_testing;
