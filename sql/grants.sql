@@ -41,6 +41,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.consume_rewards(int),
     ledger.expire_holds(int),
     ledger.settle_holds(int),
+    ledger.purge_quotes(int),
     court.enacted_rules(),
     journal.chronicle_state(),
     journal.chronicle_entries(bigint, int),

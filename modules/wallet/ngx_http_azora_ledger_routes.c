@@ -100,6 +100,24 @@ static const ngx_azora_field_t  ngx_http_azora_ledger_policy_fields[] = {
       .about = "What administrators issue in a UTC day." },
     { "four_eyes_above", NGX_AZORA_AMOUNT,
       .about = "What one administrator moves in a day without another." },
+    { "exchange_max", NGX_AZORA_AMOUNT,
+      .about = "What the house may owe by exchanging." },
+    NGX_HTTP_AZORA_LEDGER_REASON,
+    NGX_AZORA_END
+};
+
+
+static const ngx_azora_field_t  ngx_http_azora_ledger_rate_fields[] = {
+    { "sell", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED,
+      .about = "What people give." },
+    { "buy", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED,
+      .about = "What they get." },
+    { "rate", NGX_AZORA_AMOUNT, NGX_AZORA_REQUIRED,
+      .about = "How many for one." },
+    { "fee_bps", NGX_AZORA_INTEGER, 0, 0, 5000,
+      .about = "The fee in 1/10000 of what they give; 0 when absent." },
+    { "valid_seconds", NGX_AZORA_INTEGER, NGX_AZORA_REQUIRED, 1, 604800,
+      .about = "For how long." },
     NGX_HTTP_AZORA_LEDGER_REASON,
     NGX_AZORA_END
 };
@@ -197,6 +215,10 @@ const ngx_azora_row_t  ngx_http_azora_ledger_rows[] = {
     NGX_HTTP_AZORA_LEDGER_ACT("policies", ngx_http_azora_ledger_policy_fields,
                               "propose_policy",
                               "Set how much may be issued"),
+
+    NGX_HTTP_AZORA_LEDGER_ACT("rates", ngx_http_azora_ledger_rate_fields,
+                              "propose_rate",
+                              "Set what is exchanged for what"),
 
     { NGX_HTTP_GET, "/v1/admin/ledger/operations", NGX_AZORA_USER, "admin",
       .roles = "admin",

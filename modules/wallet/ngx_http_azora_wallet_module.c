@@ -10,6 +10,7 @@
 
 extern const ngx_azora_row_t  ngx_http_azora_wallet_rows[];
 extern const ngx_azora_row_t  ngx_http_azora_hold_rows[];
+extern const ngx_azora_row_t  ngx_http_azora_fx_rows[];
 extern const ngx_azora_row_t  ngx_http_azora_ledger_rows[];
 
 
@@ -35,6 +36,14 @@ static const ngx_azora_task_t  ngx_http_azora_hold_tasks[] = {
     { NULL, NULL, 0, 0 }
 };
 
+static const ngx_azora_task_t  ngx_http_azora_fx_tasks[] = {
+
+    /* forgets quotes that nobody took */
+    { "ledger.purge_quotes", NULL, 600000, 1000 },
+
+    { NULL, NULL, 0, 0 }
+};
+
 
 static const ngx_azora_capability_t  ngx_http_azora_wallet_capabilities[] = {
 
@@ -49,6 +58,12 @@ static const ngx_azora_capability_t  ngx_http_azora_wallet_capabilities[] = {
       .rows = ngx_http_azora_hold_rows,
       .tasks = ngx_http_azora_hold_tasks,
       .about = "Money that is promised and not yet paid." },
+
+    { .abi = NGX_AZORA_ABI,
+      .name = "fx",
+      .rows = ngx_http_azora_fx_rows,
+      .tasks = ngx_http_azora_fx_tasks,
+      .about = "Exchange between currencies." },
 
     { .abi = NGX_AZORA_ABI,
       .name = "ledger",

@@ -214,6 +214,68 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_trial_returns[] = {
     { "items", NGX_AZORA_LIST, .items = ngx_http_azora_wallet_trial_item,
       .about = "A line for each currency." },
     { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "Always null." },
+    { "at", NGX_AZORA_TIME, .about = "When it was counted." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_economy_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_IN_QUERY,
+      .about = "Which currency; AZR when absent." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_distribution[] = {
+    { "richest_percent", NGX_AZORA_INTEGER,
+      .about = "So many in a hundred holders." },
+    { "hold", NGX_AZORA_TEXT,
+      .about = "Their part of what all wallets hold, from 0 to 1." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_day[] = {
+    { "day", NGX_AZORA_TEXT, .about = "The day in UTC." },
+    { "rewards", NGX_AZORA_TEXT, .about = "Issued as rewards." },
+    { "issued", NGX_AZORA_TEXT, .about = "Issued by administrators." },
+    { "burned", NGX_AZORA_TEXT, .about = "Taken out of circulation." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_economy_returns[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "The currency." },
+    { "at", NGX_AZORA_TIME, .about = "When it was counted." },
+    { "supply", NGX_AZORA_TEXT, .about = "What is out." },
+    { "citadel_fund", NGX_AZORA_TEXT, .about = "What the fund has." },
+    { "marketplace", NGX_AZORA_TEXT, .about = "What fees brought." },
+    { "escrow", NGX_AZORA_TEXT, .about = "What milestones hold." },
+    { "wallets", NGX_AZORA_TEXT, .about = "What people have." },
+    { "holders", NGX_AZORA_INTEGER, .about = "Wallets that are not empty." },
+    { "distribution", NGX_AZORA_LIST,
+      .items = ngx_http_azora_wallet_distribution,
+      .about = "How evenly wallets hold it." },
+    { "days", NGX_AZORA_LIST, .items = ngx_http_azora_wallet_day,
+      .about = "What came and went, newest first, at most 30 days." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_split_part[] = {
+    { "to", NGX_AZORA_ADDRESS, NGX_AZORA_REQUIRED,
+      .about = "Who receives the part." },
+    { "bps", NGX_AZORA_INTEGER, NGX_AZORA_REQUIRED, 1, 10000,
+      .about = "How much of it, in 1/10000." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_split_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The wallet the money leaves." },
+    { "amount", NGX_AZORA_AMOUNT, NGX_AZORA_REQUIRED,
+      .about = "How much in all." },
+    { "parts", NGX_AZORA_LIST, NGX_AZORA_REQUIRED, 1, 100,
+      .items = ngx_http_azora_wallet_split_part,
+      .about = "Parts that make 10000; each is rounded down, and what that "
+               "leaves goes to the first." },
+    { "memo", NGX_AZORA_TEXT, 0, 0, 280,
+      .about = "A note that all see." },
     NGX_AZORA_END
 };
 
@@ -273,7 +335,22 @@ const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
       .function = "ledger.list_currencies",
       .summary = "List what can be held" },
 
-    { NGX_HTTP_GET, "/v1/ledger/trial-balance", NGX_AZORA_PUBLIC,
+    { NGX_HTTP_POST, "/v1/wallets/{currency}/splits",
+      NGX_AZORA_USER|NGX_AZORA_KEY_REQUIRED, "wallet:write",
+      .fields = ngx_http_azora_wallet_split_fields,
+      .returns = ngx_http_azora_wallet_batch_returns,
+      .function = "ledger.split_transfer",
+      .summary = "Send one amount to several wallets by parts" },
+
+    { NGX_HTTP_GET, "/v1/economy",
+      NGX_AZORA_PUBLIC|NGX_AZORA_SLOW|NGX_AZORA_WRITE,
+      .fields = ngx_http_azora_wallet_economy_fields,
+      .returns = ngx_http_azora_wallet_economy_returns,
+      .function = "ledger.economy",
+      .summary = "Show a currency as a whole" },
+
+    { NGX_HTTP_GET, "/v1/ledger/trial-balance",
+      NGX_AZORA_PUBLIC|NGX_AZORA_SLOW|NGX_AZORA_WRITE,
       .returns = ngx_http_azora_wallet_trial_returns,
       .function = "ledger.trial_balance",
       .summary = "Show that every currency sums to zero" },

@@ -169,6 +169,10 @@ my $transfer = make('POST', '/v1/wallets/AZR/transfers', 't', json => {
     to => 'cleo@example.org', amount => '1' });
 my $hold = make('POST', '/v1/holds', 'h', json => {
     to => 'cleo@example.org', currency => 'AZR', amount => '1' });
+$azora->sql(q{INSERT INTO ledger.rate
+    VALUES ('AZR', 'KES', 1, 0, now() + interval '1 hour')});
+my $quote = make('POST', '/v1/fx/quotes', 'f', json => {
+    sell => 'AZR', buy => 'KES', amount => '1' });
 my $job = make('POST', '/v1/jobs', 'j', json => {
     title => 'Paint', description => 'A wall', currency => 'AZR',
     budget => '2' });
@@ -186,6 +190,7 @@ poll_until(10, sub {
 });
 
 $things{'/v1/transfers/{id}'} = [$transfer->{id}];
+$things{'/v1/fx/quotes/{id}'} = [$quote->{id}];
 $things{'/v1/holds/{id}'} = [$hold->{id}];
 $things{'/v1/auth/sessions/{id}'} = [
     $azora->get('/v1/auth/sessions', @amina)->{json}{items}[0]{id}];

@@ -29,6 +29,8 @@ my @endpoints = qw(
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
+    ledger.create_quote ledger.economy ledger.get_quote ledger.list_rates
+    ledger.propose_rate ledger.split_transfer ledger.take_quote
     ledger.approve_operation ledger.get_operation ledger.list_operations
     ledger.propose_burn ledger.propose_credit_limit ledger.propose_freeze
     ledger.propose_mint ledger.propose_policy ledger.propose_reversal
@@ -56,6 +58,7 @@ my @others = qw(
     journal.fan_out_webhooks
     journal.purge_deliveries journal.purge_jobs
     ledger.consume_rewards ledger.expire_holds ledger.settle_holds
+    ledger.purge_quotes
 );
 
 is_deeply(

@@ -252,6 +252,7 @@ CREATE OR REPLACE FUNCTION ledger.propose_policy(
     reward_total_max  text,
     mint_day_max      text,
     four_eyes_above   text,
+    exchange_max      text,
     reason            text
 ) RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
@@ -266,17 +267,19 @@ BEGIN
                                   '/reward_total_max');
     PERFORM ledger.optional_amount(currency, mint_day_max, '/mint_day_max');
     PERFORM ledger.optional_amount(currency, four_eyes_above,
-                                  '/four_eyes_above');
+                                   '/four_eyes_above');
+    PERFORM ledger.optional_amount(currency, exchange_max, '/exchange_max');
 
     RETURN ledger.begin_operation('policy', caller,
         jsonb_build_object('reward_day_max', reward_day_max,
                            'reward_total_max', reward_total_max,
                            'mint_day_max', mint_day_max,
-                           'four_eyes_above', four_eyes_above),
+                           'four_eyes_above', four_eyes_above,
+                           'exchange_max', exchange_max),
         reason, currency, NULL, true);
 END
 $$;
 
 COMMENT ON FUNCTION ledger.propose_policy(azora.caller, text, text, text,
-                                          text, text, text) IS
+                                          text, text, text, text) IS
     'POST /v1/admin/ledger/policies';

@@ -21,6 +21,7 @@ COMMENT ON FUNCTION ledger.posting_at(bigint, bigint) IS
 CREATE OR REPLACE FUNCTION ledger.sequence_at(account bigint, at timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     low     bigint := 0;

@@ -117,24 +117,34 @@ CREATE OR REPLACE FUNCTION ledger.do_credit_limit(o ledger.operation)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    wallet  bigint := ledger.wallet((o.arguments ->> 'owner')::uuid,
-                                    o.currency);
-    state   ledger.state := (ledger.lock_accounts(ARRAY[wallet]))[1];
-    old     bigint := (SELECT a.floor FROM ledger.account AS a
-                       WHERE a.id = wallet);
 BEGIN
-    -- what is held counts as used
-    IF state.balance - (state.reserve - old) < -o.minor THEN
-        PERFORM azora.refuse(409, 'credit-in-use',
-            'More credit than this is in use.');
-    END IF;
-
-    UPDATE ledger.account AS a
-    SET floor = -o.minor
-    WHERE a.id = wallet;
+    PERFORM ledger.set_floor(ledger.wallet((o.arguments ->> 'owner')::uuid,
+                                           o.currency), -o.minor);
 END
 $$;
 
 COMMENT ON FUNCTION ledger.do_credit_limit(ledger.operation) IS
     'Lets a wallet go below zero';
+
+-- How far an account may go below zero from now on; what is held counts as
+-- used.
+CREATE OR REPLACE FUNCTION ledger.set_floor(account bigint, floor bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM ledger.lock_accounts(ARRAY[account]);
+
+    UPDATE ledger.account AS a
+    SET floor = set_floor.floor
+    WHERE a.id = account AND a.balance - a.held >= set_floor.floor;
+
+    IF NOT FOUND THEN
+        PERFORM azora.refuse(409, 'credit-in-use',
+            'More credit than this is in use.');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.set_floor(bigint, bigint) IS
+    'Sets how far an account may go below zero';

@@ -70,8 +70,15 @@ BEGIN
         mint_day_max = coalesce(ledger.limit_minor(o, 'mint_day_max'),
                                 p.mint_day_max),
         four_eyes_above = coalesce(
-            ledger.limit_minor(o, 'four_eyes_above'), p.four_eyes_above)
+            ledger.limit_minor(o, 'four_eyes_above'), p.four_eyes_above),
+        exchange_max = coalesce(ledger.limit_minor(o, 'exchange_max'),
+                                p.exchange_max)
     WHERE p.currency = o.currency;
+
+    IF o.arguments ? 'exchange_max' THEN
+        PERFORM ledger.set_floor(ledger.house('exchange', o.currency),
+                                 -ledger.limit_minor(o, 'exchange_max'));
+    END IF;
 END
 $$;
 

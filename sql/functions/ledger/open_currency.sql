@@ -18,6 +18,7 @@ BEGIN
 
     INSERT INTO ledger.account (kind, currency, floor)
     VALUES ('issuance', code, -issuable),
+           ('exchange', code, 0),
            ('citadel_fund', code, 0),
            ('marketplace', code, 0)
     ON CONFLICT DO NOTHING;

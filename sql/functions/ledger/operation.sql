@@ -103,6 +103,7 @@ BEGIN
         WHEN 'tier' THEN PERFORM ledger.do_tier(o);
         WHEN 'tier_limit' THEN PERFORM ledger.do_tier_limit(o);
         WHEN 'policy' THEN PERFORM ledger.do_policy(o);
+        WHEN 'rate' THEN PERFORM ledger.do_rate(o);
     END CASE;
 
     UPDATE ledger.operation AS p

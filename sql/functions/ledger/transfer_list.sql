@@ -12,6 +12,27 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    PERFORM ledger.require_currency(currency);
+
+    RETURN ledger.send_list(items, caller, currency, atomic, '/items/');
+END
+$$;
+
+COMMENT ON FUNCTION ledger.transfer_list(azora.caller, text, jsonb,
+                                         boolean) IS
+    'POST /v1/transfers/batch';
+
+-- The same for lists that stand elsewhere in the request.
+CREATE OR REPLACE FUNCTION ledger.send_list(
+    items     jsonb,
+    caller    azora.caller,
+    currency  text,
+    atomic    boolean,
+    pointer   text
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+AS $$
 DECLARE
     n        int := jsonb_array_length(items);
     sender   azora.caller := caller;
@@ -20,8 +41,6 @@ DECLARE
 BEGIN
     sender.idempotency_key := NULL;
     sender.payload_hash := NULL;
-
-    PERFORM ledger.require_currency(currency);
 
     replies := ARRAY(
         SELECT r
@@ -50,16 +69,17 @@ BEGIN
         PERFORM azora.refuse(refused.status, refused.problem,
             'Nothing was done, because of item ' || refused.ordinal || ' of '
             || n || ': ' || refused.detail,
-            '/items/' || refused.ordinal - 1 || coalesce(refused.pointer, ''));
+            send_list.pointer || refused.ordinal - 1
+            || coalesce(refused.pointer, ''));
     END IF;
 
     RETURN (200, ledger.list_document(replies), NULL, NULL)::azora.reply;
 END
 $$;
 
-COMMENT ON FUNCTION ledger.transfer_list(azora.caller, text, jsonb,
-                                         boolean) IS
-    'POST /v1/transfers/batch';
+COMMENT ON FUNCTION ledger.send_list(jsonb, azora.caller, text, boolean,
+                                     text) IS
+    'Transfers of one sender';
 
 -- The results of a list in its order.
 CREATE OR REPLACE FUNCTION ledger.list_document(replies azora.batch_reply[])

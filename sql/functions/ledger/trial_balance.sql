@@ -1,35 +1,50 @@
--- The books at one snapshot: what was issued is held by somebody, so that the
--- sum of each currency is zero.
+-- The books at one moment, at most five seconds ago: what was issued is held
+-- by somebody, so that the sum of each currency is zero. Every account is
+-- really read; nothing here is carried along with the transfers, which could
+-- only say that they are balanced.
 CREATE OR REPLACE FUNCTION ledger.trial_balance(caller azora.caller)
 RETURNS azora.reply
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    items  json[];
+    body  json := ledger.kept_snapshot('trial balance', '5 seconds');
 BEGIN
-    SELECT array_agg(json_build_object(
-               'currency', b.code,
-               'issued', (b.issued * b.unit)::text,
-               'held', (b.held * b.unit)::text,
-               'sum', ((b.held - b.issued) * b.unit)::text) ORDER BY b.code)
-    INTO items
-    FROM (SELECT c.code, c.unit,
-                 coalesce(sum(-a.balance) FILTER (WHERE a.kind = 'issuance'),
-                          0) AS issued,
-                 coalesce(sum(a.balance) FILTER (WHERE a.kind <> 'issuance'),
-                          0) AS held
-          FROM ledger.currency AS c
-               LEFT JOIN ledger.account AS a ON a.currency = c.code
-          GROUP BY c.code, c.unit) AS b;
+    IF body IS NULL THEN
+        body := ledger.count_books();
+        PERFORM ledger.keep_snapshot('trial balance', body);
+    END IF;
 
-    RETURN (200,
-            json_build_object('items', array_to_json(coalesce(items, '{}')),
-                              'next', NULL),
-            NULL, NULL)::azora.reply;
+    RETURN (200, body, NULL, NULL)::azora.reply;
 END
 $$;
 
 COMMENT ON FUNCTION ledger.trial_balance(azora.caller) IS
     'GET /v1/ledger/trial-balance';
+
+CREATE OR REPLACE FUNCTION ledger.count_books()
+RETURNS json
+LANGUAGE sql STABLE
+AS $$
+    SELECT json_build_object(
+        'items', coalesce(json_agg(json_build_object(
+            'currency', c.code,
+            'issued', (coalesce(b.issued, 0) * c.unit)::text,
+            'held', (coalesce(b.held, 0) * c.unit)::text,
+            'sum', ((coalesce(b.held, 0) - coalesce(b.issued, 0))
+                    * c.unit)::text) ORDER BY c.code), '[]'),
+        'next', NULL,
+        'at', azora.rfc3339(now()))
+    FROM ledger.currency AS c
+         LEFT JOIN (SELECT a.currency,
+                           sum(-a.balance) FILTER (
+                               WHERE a.kind = 'issuance') AS issued,
+                           sum(a.balance) FILTER (
+                               WHERE a.kind <> 'issuance') AS held
+                    FROM ledger.account AS a
+                    GROUP BY a.currency) AS b ON b.currency = c.code
+$$;
+
+COMMENT ON FUNCTION ledger.count_books() IS
+    'The trial balance, counted now';

@@ -50,7 +50,7 @@ AS $$
     FROM ledger.account AS a
     WHERE a.kind = house.kind
       AND a.currency = house.currency
-      AND a.slot = CASE WHEN house.kind = 'issuance' THEN 0
+      AND a.slot = CASE WHEN house.kind IN ('issuance', 'exchange') THEN 0
                         ELSE 1 + pg_backend_pid() % 4 END
 $$;
 

@@ -1,0 +1,5 @@
+BEGIN;
+
+SELECT name, at, body FROM ledger.snapshot WHERE false;
+
+ROLLBACK;
