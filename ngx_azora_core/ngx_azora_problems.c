@@ -222,6 +222,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Path and query do not fit the server's buffers." },
     { "validation-failed", "Some fields are wrong",
       "errors names each of them with a JSON pointer and says why." },
+    { "velocity-limit", "Too many payments in a short time",
+      "Wait a little, then repeat." },
     { "webhook-inactive", "The webhook is not active",
       "Nothing is sent to it: reason says why. PATCH it with active true." },
     { "webhook-limit", "No more webhooks",
@@ -231,8 +233,6 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "wrong-code", "The code is wrong",
       "It is mistyped, was used, or the clock of the device that shows it "
       "is more than half a minute off." },
-    { "velocity-limit", "Too many payments in a short time",
-      "Wait a little, then repeat." },
     { "wrong-party", "This is the other party's move",
       "The contract says who does what; see GET /v1/contracts/{id}." },
     { "wrong-state", "Not possible in this state",
