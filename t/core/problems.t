@@ -28,7 +28,8 @@ find({ no_chdir => 1, wanted => sub {
 
     # ngx_azora_problem(r, status, "name", ...; azora.refuse(status, 'name', ...
     $raised{$1} = $_
-        while $text =~ /ngx_azora_problem\([^;]*?"([a-z]+(?:-[a-z]+)*)",/g;
+        while $text =~
+            /(?:ngx_azora_problem|_refuse)\([^;]*?"([a-z]+(?:-[a-z]+)*)",/g;
     $raised{$1} = $_
         while $text =~ /azora\.refus(?:e|al)\(\s*\d+,\s*'([a-z-]+)'/g;
 
