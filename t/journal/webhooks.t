@@ -205,6 +205,12 @@ SQL
     ok soon(sub { got('/good/some') == 2 }), 'later';
     is delivery($wide, $later)->{state}, undef,
         'and only as long as they are services';
+    is ask({ token => $azora->login('sora') },
+        'PATCH /v1/webhooks/{id}', [$wide], json => { active => \0 })
+        ->{status}, 200, 'afterwards they can stop it';
+    is ask({ token => $azora->login('sora') }, 'PATCH /v1/webhooks/{id}',
+        [$wide], json => { active => \1 })->{status}, 403,
+        'but not begin again';
 
     my $list = $azora->get('/v1/webhooks', token => $amina->{token});
     is_deeply [map { $_->{id} } @{ $list->{json}{items} }], [$some, $id],
@@ -416,6 +422,11 @@ SQL
         'who does not take ten thousand events gets no more';
     is ask($amina, 'GET /v1/webhooks/{id}', [$id])->{json}{reason},
         'overflow', 'and sees why';
+    is $azora->value(<<'SQL', $id), 1, 'which is journaled, too';
+SELECT count(*) FROM journal.entry AS e JOIN journal.payload AS p
+       ON p.entry = e.id
+WHERE e.type = 'webhook.disabled' AND p.body ->> 'webhook' = ?
+SQL
     is ask($amina, 'DELETE /v1/webhooks/{id}', [$id])->{status}, 204,
         'all that can be removed';
     is $azora->value("SELECT count(*) FROM journal.job WHERE lane = ?", $id),
@@ -444,7 +455,14 @@ subtest 'who does not answer' => sub {
 };
 
 
-subtest 'workers that die' => sub {
+subtest 'two nodes, and workers that die' => sub {
+    my $other = Azora::Test->start(
+        workers => 1, expect_alert => qr/exited on signal 9/,
+        http => $azora->{opts}{http}, edit => sub {
+            my $dir = $azora->{dir};
+            s{[^"\s;]*/secrets/postgres\.conf}{$dir/secrets/postgres.conf}g;
+            s{"[^"]*/keys/(chronicle|webhook)\.key"}{"$dir/keys/$1.key"}g;
+        });
     my $id = hook($service, '/slow', types => ['probe.kill']);
     my @events = map { happen($service, 'probe.kill', $_) } 1 .. 24;
 
@@ -452,8 +470,8 @@ subtest 'workers that die' => sub {
         ok poll_until(30 * $azora->patience, sub {
             $receiver->requests('/slow') >= $at;
         }), "$at are there";
-        kill KILL => $azora->worker_pids;
-        $azora->wait_ready;
+        kill KILL => $azora->worker_pids, $other->worker_pids;
+        $_->wait_ready for $azora, $other;
 
         # as if the lease of what the dead was sending had ended
         hurry('lane = ? AND lease IS NOT NULL', $id);

@@ -125,7 +125,10 @@ BEGIN
         hook.types := journal.webhook_types(types);
     END IF;
 
-    PERFORM journal.require_service(caller, hook.everybody, hook.types);
+    -- who is no service any more may still stop it
+    IF types IS NOT NULL OR url IS NOT NULL OR active THEN
+        PERFORM journal.require_service(caller, hook.everybody, hook.types);
+    END IF;
 
     hook.active := coalesce(active, hook.active);
 

@@ -18,10 +18,18 @@ BEGIN
         RETURN 0;
     END IF;
 
+    -- what happens while nobody asks for it is not looked at
+    SELECT min(w.since) INTO first FROM journal.webhook AS w;
+
+    IF first IS NULL THEN
+        RETURN 0;
+    END IF;
+
     -- after the lock: jobs of a later run are later ones
     moment := clock_timestamp();
 
-    SELECT p.seq, least(t.size, p.seq + batch) INTO first, upto
+    SELECT greatest(first, p.seq), least(t.size, greatest(first, p.seq) + batch)
+    INTO first, upto
     FROM journal.webhook_place AS p CROSS JOIN journal.tree AS t;
 
     IF first >= upto THEN
@@ -100,13 +108,11 @@ CREATE OR REPLACE FUNCTION journal.bound_webhooks(hooks uuid[])
 RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
-    UPDATE journal.webhook AS w
-    SET active = false, reason = 'overflow'
-    WHERE w.id = ANY (hooks)
-      AND w.active
-      AND (SELECT count(*)
+    SELECT journal.leave_webhook(h.id, 'overflow')
+    FROM unnest(hooks) AS h (id)
+    WHERE (SELECT count(*)
            FROM (SELECT FROM journal.job AS j
-                 WHERE j.kind = 'webhook' AND j.lane = w.id
+                 WHERE j.kind = 'webhook' AND j.lane = h.id
                    AND j.state = 'waiting'
                  LIMIT 10000) AS c) = 10000
 $$;
@@ -300,7 +306,7 @@ BEGIN
     END IF;
 
     IF code = 410 THEN
-        PERFORM journal.leave_webhook(item.lane);
+        PERFORM journal.leave_webhook(item.lane, 'gone');
     END IF;
 
     RETURN became;
@@ -311,8 +317,8 @@ COMMENT ON FUNCTION journal.end_webhook(uuid, uuid, text, text, int, int,
                                         int) IS
     'What became of an attempt to send an event';
 
--- The address says that it is gone for good.
-CREATE OR REPLACE FUNCTION journal.leave_webhook(id uuid)
+-- Sends nothing any more until its owner wants it again.
+CREATE OR REPLACE FUNCTION journal.leave_webhook(id uuid, reason text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -320,20 +326,20 @@ DECLARE
     owner  uuid;
 BEGIN
     UPDATE journal.webhook AS w
-    SET active = false, reason = 'gone'
+    SET active = false, reason = leave_webhook.reason
     WHERE w.id = leave_webhook.id AND w.active
     RETURNING w.account INTO owner;
 
     IF FOUND THEN
         PERFORM journal.append('webhook.disabled', owner,
             jsonb_build_object('account', owner, 'webhook', id,
-                               'reason', 'gone'));
+                               'reason', reason));
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION journal.leave_webhook(uuid) IS
-    'Sends nothing to an address that is gone';
+COMMENT ON FUNCTION journal.leave_webhook(uuid, text) IS
+    'Sends nothing to an address for a reason of its own';
 
 -- The schedule of Standard Webhooks: ten attempts within 75 hours, each wait
 -- longer by up to a tenth, so that what failed together comes back apart.
