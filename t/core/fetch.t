@@ -64,6 +64,7 @@ my $server = Azora::Server->start(sub {
 });
 
 certificates();
+my $lookup = slow_lookup();
 
 my $tls = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
 my $tls_port = $tls->sockport;
@@ -76,7 +77,7 @@ my $so = Azora::Unit->new->build("$Azora::Test::ROOT/t/core/fetch.c")
 
 my $azora = Azora::Test->start(
     workers => 1, redis => 0, ready => 0, main => "load_module $so;\n",
-    env => { http_proxy => 'http://127.0.0.1:9', ALL_PROXY =>
+    env => { $lookup ? (LD_PRELOAD => $lookup) : (), http_proxy => 'http://127.0.0.1:9', ALL_PROXY =>
              'http://127.0.0.1:9', HTTPS_PROXY => 'http://127.0.0.1:9' },
     http => <<"CONF");
 azora_fetch connections=4 queue=8;
@@ -123,6 +124,39 @@ sub certificates {
             "$dir/$name.csr", '-CA', "$dir/$ca.pem", '-CAkey', "$dir/$ca.key",
             '-out', "$dir/$name.pem") == 0 or die slurp("$dir/log");
     }
+}
+
+
+# A library whose name server takes three seconds to know slow.test.
+sub slow_lookup {
+    return if $ENV{SANITIZE};
+
+    spew("$dir/lookup.c", <<'C');
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+getaddrinfo(const char *node, const char *service,
+    const struct addrinfo *hints, struct addrinfo **res)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *,
+                struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (node && strcmp(node, "slow.test") == 0) {
+        sleep(3);
+        node = "127.0.0.1";
+    }
+
+    return real(node, service, hints, res);
+}
+C
+    Azora::Process::run_to_file("$dir/log", $dir, qw(gcc -shared -fPIC -o),
+        "$dir/lookup.so", "$dir/lookup.c", '-ldl') == 0
+        or die slurp("$dir/log");
+    return "$dir/lookup.so";
 }
 
 
@@ -215,6 +249,29 @@ subtest 'bounds' => sub {
         'nobody there';
     is call('http://no-such-name.invalid/')->{status}, 'unresolved',
         'nobody of that name';
+};
+
+
+subtest 'a slow lookup' => sub {
+    plan skip_all => 'sanitizers want to be loaded first' if !$lookup;
+    my $url = "http://slow.test:$server->{port}/say";
+    my ($slowest, $began) = (0, time);
+    my $http = $azora->connect;
+    $http->write(Azora::HTTP::format_request('POST', '/call/fetch',
+        json => { url => $url, timeout => 20000 }));
+
+    is call($url, timeout => 500)->{status}, 'timeout', 'is given up';
+    cmp_ok time - $began, '<', 2.9, 'and not waited for';
+
+    while (time - $began < 2) {
+        my $asked = time;
+        $azora->get('/livez');
+        $slowest = time - $asked if time - $asked > $slowest;
+    }
+
+    cmp_ok $slowest, '<', 2, 'it holds up nobody';
+    is $http->read_response->{json}{code}, 200, 'who waits has his answer';
+    cmp_ok time - $began, '>=', 3, 'in the end';
 };
 
 
