@@ -181,7 +181,7 @@ subtest 'the page' => sub {
 
     is $r->{status}, 200, 'is there';
     like $r->{headers}{'content-type'}, qr{\Atext/html}, 'as HTML';
-    cmp_ok length $html, '<', 1_000 * operations(), 'and small';
+    cmp_ok length $html, '<', 1_500 * operations(), 'and small';
     unlike $html, qr/<script|javascript:|\son\w+=/i, 'without a script';
     unlike $html, qr{(?:src|href)="?(?:https?:)?//}i, 'or anything elsewhere';
 
