@@ -400,6 +400,19 @@ subtest 'test events' => sub {
         'what was erased before it was sent';
     is $receiver->requests('/good/erased'), 0, 'is not sent';
 
+    my $cleo = $azora->user('cleo');
+    my $locked = hook($cleo, '/good/locked', types => ['probe.lock']);
+    my $barrier = hook($ben, '/good/barrier', types => ['probe.lock']);
+    happen($cleo, 'probe.lock');
+    ok soon(sub { got('/good/locked') == 1 }), 'she is told';
+    $azora->sql('UPDATE identity.account SET locked = true WHERE id = ?',
+                $cleo->{id});
+    happen($cleo, 'probe.lock');
+    happen($ben, 'probe.lock');
+    ok soon(sub { got('/good/barrier') == 1 }), 'others are told';
+    is $receiver->requests('/good/locked'), 1,
+        'whoever is locked out is told nothing more';
+
     is ask($ben, 'DELETE /v1/webhooks/{id}', [$other])->{status}, 204,
         'a webhook is removed';
     is ask($ben, 'GET /v1/webhooks/{id}', [$other])->{status}, 404, 'and gone';

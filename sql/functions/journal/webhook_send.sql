@@ -88,6 +88,7 @@ AS $$
           WHEN 'webhook.tested' THEN w.id::text = v.body ->> 'webhook'
           ELSE w.active AND (w.types = '{}' OR v.type = ANY (w.types))
           END
+      AND identity.has_role(w.account, NULL)
     UNION ALL
     SELECT w.id, v.id, v.seq, v.subject
     FROM event AS v
@@ -120,9 +121,9 @@ $$;
 COMMENT ON FUNCTION journal.bound_webhooks(uuid[]) IS
     'Stops webhooks that do not take what they asked for';
 
--- What is to be sent now: of each webhook that is active and to which nothing
--- is on its way at the moment, the job that is due first. Events that were
--- erased meanwhile go unsent.
+-- What is to be sent now: of each webhook that is active, whose owner still may
+-- have it and to which nothing is on its way at the moment, the job that is due
+-- first. Events that were erased meanwhile go unsent.
 CREATE OR REPLACE FUNCTION journal.claim_webhooks(
     kind      text,
     batch     int,
@@ -206,7 +207,9 @@ AS $$
                    AND j.not_before <= clock_timestamp()
                  ORDER BY j.not_before, j.number
                  LIMIT 1) AS h
-        WHERE NOT EXISTS (SELECT
+        WHERE identity.has_role(w.account, CASE WHEN w.everybody
+                                           THEN 'service' END)
+          AND NOT EXISTS (SELECT
                           FROM journal.job AS b
                           WHERE b.kind = 'webhook' AND b.lane = l.lane
                             AND b.lease IS NOT NULL
