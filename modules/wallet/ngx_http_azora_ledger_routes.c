@@ -169,6 +169,61 @@ static const ngx_azora_field_t  ngx_http_azora_ledger_operations[] = {
 };
 
 
+static const ngx_azora_field_t  ngx_http_azora_ledger_page_fields[] = {
+    NGX_AZORA_PAGE,
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_ledger_limit[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "The currency." },
+    { "tier", NGX_AZORA_INTEGER, .about = "The KYC tier." },
+    { "transfer_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Of one payment." },
+    { "day_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Of all payments of a UTC day." },
+    { "balance_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What others may bring a wallet to." },
+    { "count_max", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "How many payments within count_seconds." },
+    { "count_seconds", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "The sliding time that payments are counted in." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_ledger_limits[] = {
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_ledger_limit,
+      .about = "Limits by currency and tier; what is not here has none." },
+    { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Cursor of the next page." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_ledger_policy[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "The currency." },
+    { "reward_day_max", NGX_AZORA_TEXT, .about = "Rewards of a UTC day." },
+    { "reward_total_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Rewards in all, where that is bounded." },
+    { "mint_day_max", NGX_AZORA_TEXT,
+      .about = "What administrators issue in a UTC day." },
+    { "four_eyes_above", NGX_AZORA_TEXT,
+      .about = "What one administrator moves in a day without another." },
+    { "exchange_max", NGX_AZORA_TEXT,
+      .about = "What the house may owe by exchanging." },
+    { "rewards_today", NGX_AZORA_TEXT, .about = "Rewards of today." },
+    { "issued_today", NGX_AZORA_TEXT,
+      .about = "What administrators issued today." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_ledger_policies[] = {
+    { "items", NGX_AZORA_LIST, .items = ngx_http_azora_ledger_policy,
+      .about = "Policies by currency; what is not here is never issued." },
+    { "next", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Cursor of the next page." },
+    NGX_AZORA_END
+};
+
+
 #define NGX_HTTP_AZORA_LEDGER_ACT(path_, fields_, function_, summary_)        \
     { NGX_HTTP_POST, "/v1/admin/ledger/" path_,                               \
       NGX_AZORA_USER|NGX_AZORA_KEY_REQUIRED, "admin",                         \
@@ -219,6 +274,20 @@ const ngx_azora_row_t  ngx_http_azora_ledger_rows[] = {
     NGX_HTTP_AZORA_LEDGER_ACT("rates", ngx_http_azora_ledger_rate_fields,
                               "propose_rate",
                               "Set what is exchanged for what"),
+
+    { NGX_HTTP_GET, "/v1/admin/ledger/limits", NGX_AZORA_USER, "admin",
+      .roles = "admin",
+      .fields = ngx_http_azora_ledger_page_fields,
+      .returns = ngx_http_azora_ledger_limits,
+      .function = "ledger.list_limits",
+      .summary = "List the limits of all tiers" },
+
+    { NGX_HTTP_GET, "/v1/admin/ledger/policies", NGX_AZORA_USER, "admin",
+      .roles = "admin",
+      .fields = ngx_http_azora_ledger_page_fields,
+      .returns = ngx_http_azora_ledger_policies,
+      .function = "ledger.list_policies",
+      .summary = "List what may be issued" },
 
     { NGX_HTTP_GET, "/v1/admin/ledger/operations", NGX_AZORA_USER, "admin",
       .roles = "admin",

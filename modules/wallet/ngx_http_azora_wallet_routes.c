@@ -43,6 +43,30 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_list_returns[] = {
     NGX_AZORA_END
 };
 
+static const ngx_azora_field_t  ngx_http_azora_wallet_limit_fields[] = {
+    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
+      .about = "The wallet's currency." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_wallet_limits[] = {
+    { "currency", NGX_AZORA_CURRENCY, .about = "The wallet's currency." },
+    { "tier", NGX_AZORA_INTEGER, .about = "One's KYC tier." },
+    { "transfer_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Of one payment." },
+    { "day_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Of all payments of a UTC day." },
+    { "day_left", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What of it is left today." },
+    { "balance_max", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What others may bring the wallet to." },
+    { "count_max", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "How many payments within count_seconds." },
+    { "count_seconds", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "The sliding time that payments are counted in." },
+    NGX_AZORA_END
+};
+
 static const ngx_azora_field_t  ngx_http_azora_wallet_currency[] = {
     { "code", NGX_AZORA_CURRENCY, .about = "Its code." },
     { "name", NGX_AZORA_TEXT, .about = "Its name." },
@@ -328,6 +352,13 @@ const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
       .returns = ngx_http_azora_wallet_statement_returns,
       .function = "ledger.statement",
       .summary = "List the movements of one's wallet" },
+
+    { NGX_HTTP_GET, "/v1/wallets/{currency}/limits", NGX_AZORA_USER,
+      "wallet:read",
+      .fields = ngx_http_azora_wallet_limit_fields,
+      .returns = ngx_http_azora_wallet_limits,
+      .function = "ledger.my_limits",
+      .summary = "Show what one may pay and hold" },
 
     { NGX_HTTP_GET, "/v1/ledger/currencies", NGX_AZORA_PUBLIC,
       .fields = ngx_http_azora_wallet_page_fields,

@@ -245,6 +245,28 @@ is_deeply \@undone, [], 'what was refused is not';
 is scalar(grep { !exists $label{ s/^bank-//r } } keys %times, keys %holds), 0,
    'and nothing that nobody asked for';
 
+# A balance at a past time is what a replay up to it gives.
+my ($differs, $asked) = (0, 0);
+
+for my $who (@people[0 .. 2]) {
+    for my $at (map { $_->{at} } $first->sql(q{
+        SELECT azora.rfc3339(t.created_at) AS at
+        FROM ledger.transfer AS t ORDER BY md5(t.id::text) LIMIT 8}))
+    {
+        my $json = $first->get("/v1/wallets/AZR?at=$at",
+                               token => $who->{token})->{json};
+        my $replayed = $first->value(q{
+            SELECT coalesce(sum(p.amount), 0)
+            FROM ledger.posting AS p
+                 JOIN ledger.account AS a ON a.id = p.account
+                 JOIN ledger.transfer AS t ON t.id = p.transfer
+            WHERE a.owner = ? AND t.created_at <= ?}, $who->{id}, $at);
+        $asked++;
+        $differs++ if $json->{posted} =~ s/\.//r != $replayed;
+    }
+}
+is "$asked $differs", '24 0', 'a past balance is a replay up to it';
+
 is $first->value('SELECT sum(balance) FROM ledger.account'), 0,
    'all balances sum to zero';
 is $first->value(q{SELECT sum(balance) FROM ledger.account

@@ -29,6 +29,7 @@ my @endpoints = qw(
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
+    ledger.list_limits ledger.list_policies ledger.my_limits
     ledger.create_quote ledger.economy ledger.get_quote ledger.list_rates
     ledger.propose_rate ledger.split_transfer ledger.take_quote
     ledger.approve_operation ledger.get_operation ledger.list_operations

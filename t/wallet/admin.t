@@ -192,7 +192,11 @@ subtest 'what may be issued' => sub {
                  four_eyes_above => 100_000_000,
                  reward_total_max => 500_000_000 }],
               'a policy takes two, and keeps what is not named';
+    $r = $azora->get('/v1/admin/ledger/policies', token => $sam->{token});
+    documented($azora, $r, 'GET /v1/admin/ledger/policies');
+    is $r->{json}{items}[0]{four_eyes_above}, '1.00000000', 'it is shown';
     $r = act($ruth, 'policies', currency => 'AZR', four_eyes_above => '999');
+    documented($azora, $r, 'POST /v1/admin/ledger/policies');
     is $r->{json}{state}, 'proposed', 'never one';
     done('mints', %mint, amount => '900000');
 

@@ -86,6 +86,13 @@ subtest 'of a day, with what was paid before there was a limit' => sub {
         json => { to => $baraka->{id}, currency => 'KES', amount => '9' })
        ->{status}, 201, 'what is held';
     is_problem(pay($amina, $baraka, '1.01'), 409, 'day-limit');
+    $r = $azora->get('/v1/wallets/KES/limits', token => $amina->{token});
+    documented($azora, $r, 'GET /v1/wallets/{currency}/limits');
+    is_deeply $r->{json}, { currency => 'KES', tier => 0, day_left => '1.00',
+        transfer_max => '50.00', day_max => '250.00' }, 'she sees it';
+    is_problem($azora->get('/v1/wallets/XXX/limits',
+                           token => $amina->{token}), 404,
+               'unknown-currency');
     is pay($amina, $baraka, '1')->{status}, 201, 'counts, to the cent';
     is_problem(pay($amina, $baraka, '0.01'), 409, 'day-limit');
 
@@ -108,6 +115,10 @@ subtest 'a better known person may more' => sub {
     is pay($amina, $baraka, '300')->{status}, 201, 'no limit for tier 2';
     limit(tier => 2, transfer_max => '400');
     is_problem(pay($amina, $baraka, '400.01'), 409, 'transfer-limit');
+    $r = $azora->get('/v1/admin/ledger/limits', token => $sam->{token});
+    documented($azora, $r, 'GET /v1/admin/ledger/limits');
+    is_deeply [map { [@$_{qw(tier transfer_max)}] } @{ $r->{json}{items} }],
+              [[0, '50.00'], [2, '400.00']], 'by tier';
     tier($amina, 0);
     is_problem(pay($amina, $baraka, '50.01'), 409, 'transfer-limit');
 };
@@ -148,6 +159,13 @@ subtest 'how often' => sub {
     is $azora->value(q{SELECT count(*) FROM ledger.transfer AS t
         JOIN ledger.account AS a ON a.id = t.debit
         WHERE a.owner = ?}, $cy->{id}), 4, 'one more';
+
+    my $dee = $azora->user('dee');
+    fund($azora, $dee, 'KES', 10_000);
+    my @holds = map { $azora->post('/v1/holds', token => $dee->{token},
+        key => "hold-$_", json => { to => $baraka->{id}, currency => 'KES',
+                                    amount => '1' })->{status} } 1 .. 4;
+    is_deeply \@holds, [201, 201, 201, 409], 'a hold counts as a payment';
 
     is_problem($azora->post('/v1/admin/ledger/limits',
         token => $ruth->{token}, key => 'half', json => { currency => 'KES',

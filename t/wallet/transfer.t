@@ -92,6 +92,25 @@ subtest 'a transfer' => sub {
 };
 
 
+subtest 'what is answered can be read at once' => sub {
+    my $lost = 0;
+
+    for (1 .. 40) {
+        $r = $azora->post($PATH, @amina, key => fresh(), json => {
+            to => 'baraka@example.org', amount => '0.00000001' });
+        $lost++ if $azora->get("/v1/transfers/$r->{json}{id}", @baraka)
+                   ->{status} != 200;
+    }
+    is $lost, 0, 'on another connection, forty times';
+    fund($azora, $amina, 'AZR', 40);
+    $azora->post($PATH, @baraka, key => fresh(), json => {
+        to => 'amina@example.org', amount => '0.0000004' });
+    $azora->sql(q{SELECT ledger.post(ARRAY[ledger.movement(
+        ledger.wallet(?, 'AZR'), ledger.house('issuance', 'AZR'), 40, 'AZR',
+        'burn')])}, $amina->{id});
+};
+
+
 subtest 'what is refused, and leaves no trace' => sub {
     my $before = transfers();
     my @cases = (

@@ -84,10 +84,17 @@ BEGIN
                           WHERE s.id IN (h.account, h.credit) AND s.frozen)
         ORDER BY h.settles_at, h.id
     LOOP
-        PERFORM ledger.post_hold(hold.id, hold.credit, hold.amount, 'hold',
-                                 hold.memo);
-        PERFORM ledger.journal_hold('hold.posted', hold.id, NULL);
-        n := n + 1;
+        BEGIN
+            PERFORM ledger.post_hold(hold.id, hold.credit, hold.amount,
+                                     'hold', hold.memo);
+            PERFORM ledger.journal_hold('hold.posted', hold.id, NULL);
+            n := n + 1;
+        EXCEPTION
+            -- it waits, and must not keep the others waiting
+            WHEN OTHERS THEN
+                RAISE WARNING 'hold % could not be settled: %', hold.id,
+                              SQLERRM;
+        END;
     END LOOP;
 
     RETURN n;

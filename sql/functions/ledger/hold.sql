@@ -33,10 +33,11 @@ BEGIN
     WHERE a.id = account;
 
     INSERT INTO ledger.hold (id, account, amount, reference, expires_at,
-                             settles_at, credit, recipient, memo)
+                             settles_at, credit, recipient, memo,
+                             created_at)
     VALUES (hold, place_hold.account, minor, place_hold.reference,
             place_hold.expires_at, place_hold.settles_at, place_hold.credit,
-            place_hold.recipient, place_hold.memo);
+            place_hold.recipient, place_hold.memo, clock_timestamp());
 
     RETURN hold;
 END
@@ -60,7 +61,7 @@ BEGIN
     SET state = to_state,
         posted = hold_transition.posted,
         transfer = hold_transition.transfer,
-        settled_at = now()
+        settled_at = clock_timestamp()
     WHERE h.id = hold AND h.state = 'pending';
 
     IF NOT FOUND THEN

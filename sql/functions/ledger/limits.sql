@@ -13,11 +13,17 @@ AS $$
            l.day_max - ledger.spent_today(s.id),
            l.count_max - CASE WHEN l.count_max IS NOT NULL THEN (
                SELECT count(*)
-               FROM (SELECT t.created_at
-                     FROM ledger.transfer AS t
-                     WHERE t.debit = s.id
-                     ORDER BY t.debit_seq DESC
-                     LIMIT l.count_max) AS r
+               FROM ((SELECT t.created_at
+                      FROM ledger.transfer AS t
+                      WHERE t.debit = s.id AND t.kind <> 'hold'
+                      ORDER BY t.debit_seq DESC
+                      LIMIT l.count_max)
+                     UNION ALL
+                     (SELECT h.created_at
+                      FROM ledger.hold AS h
+                      WHERE h.account = s.id
+                      ORDER BY h.id DESC
+                      LIMIT l.count_max)) AS r
                WHERE r.created_at
                      > clock_timestamp() - interval '1 second'
                                            * l.count_seconds) END,
@@ -45,7 +51,7 @@ COMMENT ON FUNCTION ledger.today() IS 'The UTC day';
 -- and its postings tell.
 CREATE OR REPLACE FUNCTION ledger.spent_today(account bigint)
 RETURNS bigint
-LANGUAGE sql VOLATILE
+LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(
         (SELECT CASE WHEN d.day >= ledger.today() THEN d.spent ELSE 0 END
@@ -118,3 +124,51 @@ $$;
 
 COMMENT ON FUNCTION ledger.require_allowance(ledger.state, bigint) IS
     'Refuses a payment beyond the payer''s limits';
+
+-- What the caller's tier allows in a currency and what of it is left today.
+CREATE OR REPLACE FUNCTION ledger.my_limits(
+    caller    azora.caller,
+    currency  text
+) RETURNS azora.reply
+LANGUAGE plpgsql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    document  json;
+BEGIN
+    SELECT json_strip_nulls(json_build_object(
+               'currency', c.code,
+               'tier', t.tier,
+               'transfer_max', (l.transfer_max * c.unit)::text,
+               'day_max', (l.day_max * c.unit)::text,
+               'day_left', (greatest(0, l.day_max
+                                        - ledger.spent_today(a.id))
+                            * c.unit)::text,
+               'balance_max', (l.balance_max * c.unit)::text,
+               'count_max', l.count_max,
+               'count_seconds', l.count_seconds))
+    INTO document
+    FROM ledger.currency AS c
+         CROSS JOIN LATERAL (
+             SELECT coalesce((SELECT p.tier FROM ledger.person AS p
+                              WHERE p.owner = caller.subject), 0) AS tier)
+             AS t
+         LEFT JOIN ledger.tier_limit AS l
+              ON l.currency = c.code AND l.tier = t.tier
+         LEFT JOIN ledger.account AS a
+              ON a.owner = caller.subject
+             AND a.currency = c.code
+             AND a.kind = 'wallet'
+    WHERE c.code = my_limits.currency;
+
+    IF document IS NULL THEN
+        RETURN ledger.unknown_currency();
+    END IF;
+
+    RETURN (200, document, NULL, NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.my_limits(azora.caller, text) IS
+    'GET /v1/wallets/{currency}/limits';
