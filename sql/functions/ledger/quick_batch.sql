@@ -1,8 +1,8 @@
 -- Writes the whole batch if every item of it is good, and answers it. NULL,
 -- with nothing written and nothing locked any more, when one is not: something
--- unknown, a frozen wallet, a currency with limits, a key used before, more than
--- fits, or funds that would not have been there in the order of arrival. The
--- handler makes one subtransaction for the batch, not one per item.
+-- unknown, a frozen wallet, a currency with limits, a key used before, more
+-- than fits, or funds that would not have been there in the order of arrival.
+-- The handler makes one subtransaction for the batch, not one per item.
 --
 -- Two statements however many items: the first locks, the second does all the
 -- rest, so that no row is put into an array and taken out again between steps.
