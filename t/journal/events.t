@@ -240,14 +240,13 @@ subtest 'too many streams' => sub {
                   1 .. 12;
     ok $events->run($long, sub { 12 == grep { $_->{status} } @streams }),
         'twelve ask';
-    $events->run(0.3);
-    my @in = grep { $_->{http} } @streams;
+    my @in = grep { $_->{status} == 200 } @streams;
     cmp_ok scalar @in, '<=', 6, 'at most three for each of two workers';
     my ($out) = grep { $_->{status} != 200 } @streams;
     is $out->{status}, 429, 'others wait';
     like $out->{head}, qr/^Retry-After: [1-5]\r$/m, '... and know how long';
     like $out->{body}, qr{/problems/too-many-streams"}, '... and why';
-    is $before->(), scalar @in, 'the metric counts them';
+    ok poll_until($long, sub { $before->() == @in }), 'the metric counts them';
     $events->leave_all;
     ok poll_until($long, sub { $before->() == 0 }), 'and that they left';
 };
@@ -266,8 +265,8 @@ subtest 'the end of a token and of a session' => sub {
     my $whole = $events->follow(once => 1, token => Azora::Token::make($pem,
         claims => $claims->()));
     ok $events->run($long, sub { $short->{closed} }), 'a token expires';
-    cmp_ok time, '<', int($begin) + 3 + 1.5 * $azora->patience,
-        '... its stream with it';
+    cmp_ok time, '<', int($begin) + 8 * $azora->patience,
+        '... its stream with it, half an hour early';
     is $whole->{closed}, 0, '... and no other';
 
     my $token = $azora->login('badru');
