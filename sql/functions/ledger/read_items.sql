@@ -12,14 +12,12 @@ CREATE OR REPLACE FUNCTION ledger.read_items(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    prefix  text := azora.uuid7_prefix(clock_timestamp());
+    ids  uuid[] := azora.uuid7_series(clock_timestamp(),
+                                      cardinality(callers));
 BEGIN
     RETURN ARRAY(
-        SELECT (i.n,
-                overlay(gen_random_uuid()::text PLACING prefix
-                        FROM 1 FOR 18)::uuid,
-                s.id, r.id, i.minor, i.currency, 'transfer', NULL, i.address,
-                i.memo, i.key, i.payload_hash,
+        SELECT (i.n, i.id, s.id, r.id, i.minor, i.currency, 'transfer', NULL,
+                i.address, i.memo, i.key, i.payload_hash,
                 CASE
                     WHEN i.code IS NULL THEN 'unknown-currency'
                     WHEN i.minor IS NULL
@@ -32,12 +30,12 @@ BEGIN
                     WHEN s.id IS NULL THEN 'insufficient-funds'
                 END,
                 NULL, i.n)::ledger.item
-        FROM (SELECT u.n, u.subject, u.key, u.payload_hash, u.owner,
+        FROM (SELECT u.n, u.id, u.subject, u.key, u.payload_hash, u.owner,
                      u.currency, u.address, u.amount, u.memo, c.code, c.scale,
                      ledger.money_minor(u.amount, c.scale, c.factor) AS minor
-              FROM unnest(callers, owners, currencies, addresses, amounts,
-                          memos) WITH ORDINALITY
-                   AS u (subject, session, roles, request_id, traceparent,
+              FROM unnest(ids, callers, owners, currencies, addresses,
+                          amounts, memos) WITH ORDINALITY
+                   AS u (id, subject, session, roles, request_id, traceparent,
                          client, route, key, payload_hash, owner, currency,
                          address, amount, memo, n)
                    LEFT JOIN ledger.currency AS c ON c.code = u.currency

@@ -1,0 +1,115 @@
+# What a batch of transfers promises beside what each of them does: its quick
+# way answers only what it wrote, and identifiers rise as the items came.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Azora::SQL;
+use Test::More;
+
+my $sql = Azora::SQL->new;
+my ($ama, $kofi, $esi) = map { $sql->register($_) } qw(ama kofi esi);
+
+$sql->issue($ama, 'AZR', 1_000);
+$sql->issue($kofi, 'AZR', 1_000);
+$sql->issue($esi, 'AZR', 100);
+
+
+sub minor { return sprintf '0.%08d', $_[0] }
+
+sub count { return $sql->value("SELECT count(*) FROM $_[0]") }
+
+
+# Items of several people, with keys of their own; the second is from Kofi.
+my $key = 0;
+
+sub send_all {
+    my (@amounts) = @_;
+    return $sql->transfers([map {
+        { as => $_ == 1 ? $kofi : $ama, to => $esi, key => 'k' . ++$key,
+          amount => minor($amounts[$_]) }
+    } 0 .. $#amounts]);
+}
+
+
+# a good batch
+my @before = map { count($_) } qw(ledger.transfer journal.entry
+                                  journal.payload);
+my $good = send_all(10, 20, 30, 40);
+
+is_deeply([map { $_->{status} } @$good], [(201) x 4], 'a good batch');
+is_deeply([map { count($_) } qw(ledger.transfer journal.entry
+                                journal.payload)],
+          [map { $_ + 4 } @before], 'is written and journaled');
+is($sql->balance($esi), 200, 'to the last unit');
+
+my @ids = map { $_->{body}{id} } @$good;
+is_deeply([sort @ids], \@ids, 'identifiers rise as the items came');
+is(scalar(grep { /^.{14}7.{4}[89ab]/ } @ids), 4, 'and are of version 7');
+is_deeply($sql->rows('SELECT t.id FROM ledger.transfer AS t
+                      WHERE t.created_at <> azora.uuid7_time(t.id)'),
+          [], 'their times are those of the transfers');
+is_deeply($sql->rows(q{
+    SELECT t.id::text FROM ledger.transfer AS t
+         LEFT JOIN journal.payload AS p ON p.body->>'transfer' = t.id::text
+              AND (p.body->>'minor')::bigint = t.amount
+              AND (p.body->>'debit')::bigint = t.debit
+         LEFT JOIN journal.entry AS e ON e.id = p.entry
+              AND e.payload_hash = sha256(p.salt
+                                   || convert_to(p.body::text, 'UTF8'))
+    WHERE t.kind = 'transfer' AND e.id IS NULL}),
+    [], 'each has its event, whose hash opens');
+
+# one item that cannot be: found late, when all else is written already
+for my $wrong (
+    ['funds that are not there', sub { send_all(1, 2, 2_000, 1) },
+     [201, 201, 409, 201], 4],
+    ['funds that come too late', sub { $sql->transfers([
+        { as => $esi, to => $ama, amount => minor(205), key => 'late' },
+        { as => $ama, to => $esi, amount => minor(1), key => 'late' }]) },
+     [409, 201], 1],
+    # Ama's third and fifth again; the fourth was hers, not Kofi's
+    ['keys used before', sub { $key = 2; send_all(30, 1, 1) },
+     [201, 201, 201], 1],
+    ['a balance that does not fit', sub { $sql->transfers([
+        { as => $ama, to => $esi, amount => '92233720368', key => 'max' },
+        { as => $ama, to => $esi, amount => minor(7), key => 'min' }]) },
+     [409, 201], 7],
+) {
+    my ($name, $code, $statuses, $more) = @$wrong;
+    my $had = $sql->balance($esi);
+    my $transfers = count('ledger.transfer');
+    my $journaled = count('journal.entry');
+    my $replies = $code->();
+    my %made = map { $_->{body}{id} => 1 }
+               grep { $_->{status} == 201 } @$replies;
+    my $kept = 0;
+
+    $kept += $sql->value('SELECT count(*) FROM ledger.transfer
+                          WHERE id = ?', $_) for keys %made;
+
+    is_deeply([map { $_->{status} } @$replies], $statuses, $name);
+    is($kept, scalar keys %made, 'what is answered is there');
+    is($sql->balance($esi) - $had, $more, 'and moved');
+    is(count('journal.entry') - $journaled,
+       count('ledger.transfer') - $transfers, 'with an event each');
+}
+
+# identifiers in series
+is($sql->value('SELECT azora.uuid7_series(now(), 0)::text'), '{}',
+   'none when none is asked for');
+is_deeply($sql->rows('
+    SELECT count(*), count(DISTINCT s.id), bool_and(s.id > s.before),
+           bool_and(azora.uuid7_time(s.id) = ?)
+    FROM (SELECT u.id, lag(u.id) OVER (ORDER BY u.n) AS before
+          FROM unnest(azora.uuid7_series(?, 1000)) WITH ORDINALITY
+               AS u (id, n)) AS s',
+    '2026-11-20 08:00:00.123+00', '2026-11-20 08:00:00.123456+00'),
+    [[1000, 1000, 1, 1]], 'a thousand rise, all of one moment');
+
+is_deeply($sql->errors_in_books, [], 'the books are right');
+
+done_testing();
