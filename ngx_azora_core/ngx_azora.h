@@ -140,6 +140,7 @@ struct ngx_azora_field_s {
 #define NGX_AZORA_WRITE             0x0400   /* a GET that writes */
 #define NGX_AZORA_STREAM            0x0800   /* a GET whose handler answers
                                                 with text/event-stream */
+#define NGX_AZORA_FORM              0x2000   /* the body may be a form, too */
 #define NGX_AZORA_HIDDEN            0x1000   /* not in OpenAPI */
 
 struct ngx_azora_row_s {

@@ -34,6 +34,9 @@ static ngx_int_t ngx_azora_body_gather(ngx_http_request_t *r, size_t max,
     ngx_str_t *body);
 static ngx_int_t ngx_azora_body_copy(ngx_http_request_t *r, ngx_chain_t *in,
     ngx_str_t *body);
+static json_t *ngx_azora_body_parse(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const ngx_str_t *body, const char **reason,
+    size_t *offset);
 static ngx_int_t ngx_azora_body_invalid(ngx_http_request_t *r,
     const ngx_str_t *body, const char *reason, size_t offset);
 
@@ -188,6 +191,12 @@ ngx_azora_body_acceptable(ngx_http_request_t *r, const ngx_azora_row_t *row)
         return NGX_OK;
     }
 
+    if (type != NULL && (row->flags & NGX_AZORA_FORM)
+        && ngx_azora_form_is(&type->value))
+    {
+        return NGX_OK;
+    }
+
     return ngx_azora_problem(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                              "unsupported-media-type",
                              "The body must be JSON in UTF-8: send "
@@ -322,8 +331,7 @@ ngx_azora_body_take(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     if (ctx->body == NULL) {
         /* there may be one from before an internal redirect */
-        ctx->body = ngx_azora_json_parse(body.data, body.len, &reason,
-                                         &offset);
+        ctx->body = ngx_azora_body_parse(r, ctx, &body, &reason, &offset);
     }
 
     if (!wanted) {
@@ -346,6 +354,22 @@ ngx_azora_body_take(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+static json_t *
+ngx_azora_body_parse(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    const ngx_str_t *body, const char **reason, size_t *offset)
+{
+    if ((ctx->endpoint->row->flags & NGX_AZORA_FORM)
+        && r->headers_in.content_type != NULL
+        && ngx_azora_form_is(&r->headers_in.content_type->value))
+    {
+        return ngx_azora_form_parse(r->pool, body->data, body->len, reason,
+                                    offset);
+    }
+
+    return ngx_azora_json_parse(body->data, body->len, reason, offset);
 }
 
 

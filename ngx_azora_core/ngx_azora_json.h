@@ -50,4 +50,13 @@ ngx_int_t ngx_azora_json_dump(ngx_pool_t *pool, const json_t *json,
     ngx_str_t *out);
 
 
+/*
+ * ngx_azora_body_form.c: application/x-www-form-urlencoded as an object of
+ * strings; NULL with the reason and the byte.
+ */
+ngx_uint_t ngx_azora_form_is(const ngx_str_t *type);
+json_t *ngx_azora_form_parse(ngx_pool_t *pool, const u_char *data, size_t len,
+    const char **reason, size_t *offset);
+
+
 #endif /* _NGX_AZORA_JSON_H_INCLUDED_ */

@@ -66,6 +66,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "allowed that they would judge. Wait as long as Retry-After says." },
     { "constitution-undecided", "The constitution could not decide",
       "The text took more effort than a decision may cost. Shorten it." },
+    { "contract-open", "A contract is not over",
+      "Its other party and its money depend on it. Complete it first." },
     { "credit-in-use", "More credit is in use",
       "A credit limit cannot be lower than what was used of it." },
     { "day-limit", "More than may be paid in a day",
@@ -79,6 +81,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "You are known, but this is not yours to do." },
     { "gateway-timeout", "The service behind did not answer in time",
       "Azora passed the request on and no answer came in time." },
+    { "handle-taken", "Somebody else has this handle",
+      "Choose another one." },
     { "headers-too-large", "The headers are too large",
       "The request's headers do not fit the server's buffers." },
     { "http-version-not-supported", "HTTP version not supported",
@@ -117,6 +121,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "invalid-refresh-token", "The refresh token is of no use",
       "It is absent, unknown, expired, or was used before: each is used once. "
       "Log in again." },
+    { "invalid-setup-token", "The set-up token is of no use",
+      "It is unknown, used, or older than an hour. On the server "
+      "`scripts/azora admin` prints another." },
     { "invalid-skills", "The skills are wrong",
       "Skills are short texts, each of them once." },
     { "invalid-split", "The parts are wrong",
@@ -129,6 +136,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "It takes no more applications." },
     { "length-required", "A Content-Length is required",
       "Send the length of the body." },
+    { "last-admin", "This is the last admin",
+      "Somebody has to be left who can log in and is an admin." },
     { "lessons-unfinished", "Finish the lessons first",
       "The quiz opens when all lessons of the course are done." },
     { "memo-too-long", "The memo is too long",
@@ -165,6 +174,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "outcome-unknown", "The outcome is not known yet",
       "The database did not answer in time. Repeat the request with the same "
       "Idempotency-Key: it takes effect at most once." },
+    { "own-account", "This is your own account",
+      "Another admin has to do that." },
     { "own-job", "This is your own job",
       "Somebody else applies for it." },
     { "own-proposal", "Somebody else has to decide this",
@@ -233,6 +244,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "wrong-code", "The code is wrong",
       "It is mistyped, was used, or the clock of the device that shows it "
       "is more than half a minute off." },
+    { "wrong-password", "This is not the password",
+      "The session is good, but the password is not the account's. Failures "
+      "count as failed logins do." },
     { "wrong-party", "This is the other party's move",
       "The contract says who does what; see GET /v1/contracts/{id}." },
     { "wrong-state", "Not possible in this state",

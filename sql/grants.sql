@@ -37,6 +37,7 @@ GRANT EXECUTE ON FUNCTION
     identity.own_credential(uuid),
     identity.totp_secret(uuid),
     identity.challenge_secret(text),
+    identity.api_key_holder(text),
     identity.revocations(bigint),
     ledger.consume_rewards(int),
     ledger.expire_holds(int),

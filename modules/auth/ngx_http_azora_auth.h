@@ -161,6 +161,7 @@ typedef struct {
     const ngx_azora_statement_t   *own_credential;
     const ngx_azora_statement_t   *challenge;    /* and the secret it needs */
     const ngx_azora_statement_t   *totp;
+    const ngx_azora_statement_t   *key_holder;
     ngx_uint_t                     sessions;     /* generation */
     ngx_uint_t                     metric_cached;
     ngx_uint_t                     metric_verified;
@@ -176,8 +177,28 @@ typedef struct {
 extern const ngx_azora_row_t  ngx_http_azora_auth_rows[];
 extern const ngx_azora_field_t  ngx_http_azora_auth_token_returns[];
 
+/* ngx_http_azora_auth_admin.c: a capability of its own in this module */
+extern const ngx_azora_capability_t  ngx_http_azora_auth_admin;
+extern const ngx_azora_field_t  ngx_http_azora_auth_session_list[];
+
 /* ngx_http_azora_auth_module.c */
 extern ngx_module_t  ngx_http_azora_auth_module;
+
+/*
+ * ngx_http_azora_auth_key.c: as judge(), but never NGX_OK: the request finds
+ * its actx proved when it is resumed.  hash: of the key, for the cache.
+ */
+ngx_uint_t ngx_http_azora_auth_is_api_key(const ngx_str_t *token);
+ngx_int_t ngx_http_azora_auth_key(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
+    const u_char *hash, const char **reason);
+
+/* ngx_http_azora_auth_introspect.c */
+ngx_int_t ngx_http_azora_auth_introspect_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_http_azora_auth_introspect_handler(ngx_http_request_t *r);
+/* ngx_http_azora_auth_discovery.c */
+ngx_int_t ngx_http_azora_auth_discovery_handler(ngx_http_request_t *r);
 
 /* ngx_http_azora_auth_conf.c */
 char *ngx_http_azora_auth_set_file(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -194,7 +215,15 @@ char *ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd,
 /* ngx_http_azora_auth_stage.c */
 ngx_int_t ngx_http_azora_auth_stage(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
-/* Blank-separated words of a token's principal become memory of pool. */
+/*
+ * What a token or an API key proves.  NGX_OK; NGX_DECLINED: nothing, and
+ * *reason is a static sentence; NGX_AGAIN: the request waits for PostgreSQL and
+ * is resumed; otherwise a status.
+ */
+ngx_int_t ngx_http_azora_auth_judge(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
+    ngx_http_azora_auth_proof_t *proof, const char **reason);
+/* The strings of a principal become memory of pool. */
 ngx_int_t ngx_http_azora_auth_principal(ngx_pool_t *pool,
     ngx_azora_principal_t *dst, const ngx_azora_principal_t *src);
 /* The 401 for a bad token; reason is a static sentence without quotes. */
@@ -391,6 +420,9 @@ struct ngx_http_azora_auth_ctx_s {
     uint64_t                         load;      /* of revocations */
     unsigned                         proved:1;
     unsigned                         queued:1;
+    unsigned                         asked:1;   /* about an API key */
+    unsigned                         introspecting:1;
+    unsigned                         active:1;  /* what it found */
     unsigned                         own:1;     /* the caller's password */
     unsigned                         in_body:1; /* the refresh token */
     u_char                           hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
@@ -459,10 +491,7 @@ ngx_int_t ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 ngx_int_t ngx_http_azora_auth_login_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
-/* The caller's own "password" once more. */
-ngx_int_t ngx_http_azora_auth_again_prepare(ngx_http_request_t *r,
-    ngx_azora_ctx_t *ctx);
-/* "current_password" and "new_password" */
+/* "current_password", the caller's own, and "new_password" */
 ngx_int_t ngx_http_azora_auth_change_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 

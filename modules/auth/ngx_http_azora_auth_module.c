@@ -205,6 +205,9 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
     static ngx_str_t  own = ngx_string("SELECT account, password, tag, "
                           "email, name "
                           "FROM identity.own_credential($1::uuid)");
+    static ngx_str_t  key = ngx_string("SELECT account, key, roles, scope, "
+                          "epoch, issued, expires "
+                          "FROM identity.api_key_holder($1::text)");
 
     if (sodium_init() < 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -221,7 +224,12 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
     conf->own_credential = ngx_azora_statement(cf, NGX_AZORA_LANE_WRITE,
                                                "identity.own_credential",
                                                &own, 1);
-    if (conf->credential == NULL || conf->own_credential == NULL) {
+    conf->key_holder = ngx_azora_statement(cf, NGX_AZORA_LANE_WRITE,
+                                           "identity.api_key_holder", &key,
+                                           1);
+    if (conf->credential == NULL || conf->own_credential == NULL
+        || conf->key_holder == NULL)
+    {
         return NGX_ERROR;
     }
 
@@ -237,7 +245,9 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
 
     ngx_azora_signer(cf, ngx_http_azora_auth_sign_identity);
 
-    return ngx_azora_register(cf, &ngx_http_azora_auth);
+    return (ngx_azora_register(cf, &ngx_http_azora_auth) == NGX_OK
+            && ngx_azora_register(cf, &ngx_http_azora_auth_admin) == NGX_OK)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

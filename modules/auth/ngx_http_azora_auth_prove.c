@@ -68,11 +68,11 @@ ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
     email = ngx_azora_value(ctx, "email");
     name = ngx_azora_value(ctx, "name");
 
-    if (email == NULL || name == NULL) {
+    if (name == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    words[0] = email->text;
+    words[0] = email ? email->text : name->text;
     words[1] = name->text;
 
     return ngx_http_azora_auth_make(r, ctx, actx, "password", words);
@@ -94,20 +94,6 @@ ngx_http_azora_auth_login_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
     }
 
     return ngx_http_azora_auth_prove(r, ctx, actx, "password", 0);
-}
-
-
-ngx_int_t
-ngx_http_azora_auth_again_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
-{
-    ngx_http_azora_auth_ctx_t  *actx;
-
-    actx = ngx_http_azora_auth_get_ctx(r);
-    if (actx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_azora_auth_prove(r, ctx, actx, "password", 1);
 }
 
 

@@ -7,6 +7,12 @@
 #include "ngx_http_azora_auth.h"
 
 
+static const ngx_azora_field_t  ngx_http_azora_auth_anything[] = {
+    { "", NGX_AZORA_OBJECT, .about = "As the schema that it is of has it." },
+    NGX_AZORA_END
+};
+
+
 static const ngx_azora_field_t  ngx_http_azora_auth_register_fields[] = {
     { "email", NGX_AZORA_EMAIL, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "The address to log in with." },
@@ -87,7 +93,7 @@ const ngx_azora_field_t  ngx_http_azora_auth_token_returns[] = {
       "How to send it." },
     { "expires_in", NGX_AZORA_INTEGER, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "Seconds until it expires." },
-    { "refresh_token", NGX_AZORA_SECRET, 0, 0, 0, NULL, NULL,
+    { "refresh_token", NGX_AZORA_SECRET, NGX_AZORA_NULLABLE, 0, 0, NULL, NULL,
       "For POST /v1/auth/refresh, when asked for in the body." },
     NGX_AZORA_END
 };
@@ -100,9 +106,93 @@ static const ngx_azora_field_t  ngx_http_azora_auth_account_returns[] = {
       "Its address." },
     { "name", NGX_AZORA_TEXT, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "How others see it." },
+    { "handle", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, 0, 0, NULL, NULL,
+      "A short name that others may pay to, when one was chosen." },
     { "roles", NGX_AZORA_LIST, 0, 0, 0, NULL, NULL, "What it is here." },
     { "created_at", NGX_AZORA_TIME, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "Since when." },
+    NGX_AZORA_END
+};
+
+
+static const ngx_azora_field_t  ngx_http_azora_auth_change_fields[] = {
+    { "current_password", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 1,
+      NGX_HTTP_AZORA_AUTH_PASSWORD_MAX, .about = "The one of now." },
+    { "new_password", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 8,
+      NGX_HTTP_AZORA_AUTH_PASSWORD_MAX,
+      .about = "8 to 1,024 bytes of any characters; common ones are "
+               "refused." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_auth_setup_fields[] = {
+    { "token", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 1, 128,
+      .about = "What `scripts/azora admin` printed." },
+    { "password", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 8,
+      NGX_HTTP_AZORA_AUTH_PASSWORD_MAX,
+      .about = "8 to 1,024 bytes of any characters; common ones are "
+               "refused." },
+    { "name", NGX_AZORA_TEXT, NGX_AZORA_REQUIRED, 1, 100,
+      .about = "How others see you." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_auth_update_fields[] = {
+    { "name", NGX_AZORA_TEXT, 0, 1, 100, .about = "How others see you." },
+    { "handle", NGX_AZORA_TEXT, 0, 3, 30,
+      .about = "3 to 30 letters, digits and _, a letter first." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_auth_export_returns[] = {
+    { "exported_at", NGX_AZORA_TIME, .about = "When." },
+    { "account", NGX_AZORA_OBJECT,
+      .items = ngx_http_azora_auth_account_returns,
+      .about = "The account." },
+    { "sessions", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
+      .about = "Its sessions, also those that are over." },
+    { "learning", NGX_AZORA_OBJECT, .about = "Enrolments and attempts." },
+    { "wallets", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
+      .about = "Wallets with every movement." },
+    { "market", NGX_AZORA_OBJECT,
+      .about = "Jobs, applications, contracts, notes." },
+    { "decisions", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
+      .about = "What the constitution decided." },
+    { "activity", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
+      .about = "What was journaled." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_auth_introspect_fields[] = {
+    { "token", NGX_AZORA_SECRET, NGX_AZORA_REQUIRED, 1,
+      NGX_HTTP_AZORA_AUTH_TOKEN_MAX,
+      .about = "An access token or an API key." },
+    { "token_type_hint", NGX_AZORA_TEXT, 0, 0, 64,
+      .about = "Taken and not needed." },
+    NGX_AZORA_END
+};
+
+static const ngx_azora_field_t  ngx_http_azora_auth_introspect_returns[] = {
+    { "active", NGX_AZORA_BOOLEAN, NGX_AZORA_REQUIRED,
+      .about = "Whether it counts; nothing else is told when it does not." },
+    { "token_type", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Bearer or api_key." },
+    { "sub", NGX_AZORA_UUID, NGX_AZORA_NULLABLE,
+      .about = "The account." },
+    { "sid", NGX_AZORA_UUID, NGX_AZORA_NULLABLE,
+      .about = "The session or key." },
+    { "scope", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What it may do." },
+    { "roles", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What the account is." },
+    { "exp", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "Good until then." },
+    { "iat", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
+      .about = "Since when." },
+    { "iss", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Who issued it." },
+    { "aud", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "For whom." },
     NGX_AZORA_END
 };
 
@@ -167,6 +257,56 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .returns = ngx_http_azora_auth_account_returns,
       .function = "identity.me",
       .summary = "Show one's own account" },
+
+    { .method = NGX_HTTP_POST, .path = "/v1/auth/password",
+      .flags = NGX_AZORA_USER, .scope = "profile:write",
+      .fields = ngx_http_azora_auth_change_fields,
+      .function = "identity.change_password",
+      .summary = "Change one's password and end one's other sessions",
+      .prepare = ngx_http_azora_auth_change_prepare,
+      .finish = ngx_http_azora_auth_revoked_finish, .cost = 5 },
+
+    { .method = NGX_HTTP_POST, .path = "/v1/auth/setup",
+      .flags = NGX_AZORA_PUBLIC,
+      .fields = ngx_http_azora_auth_setup_fields,
+      .returns = ngx_http_azora_auth_account_returns,
+      .function = "identity.set_up_admin",
+      .summary = "Become an admin with a one-time token of the operator",
+      .prepare = ngx_http_azora_auth_register_prepare,
+      .finish = ngx_http_azora_auth_revoked_finish, .cost = 5 },
+
+    { .method = NGX_HTTP_POST, .path = "/v1/auth/introspect",
+      .flags = NGX_AZORA_USER|NGX_AZORA_FORM, .scope = "introspect",
+      .fields = ngx_http_azora_auth_introspect_fields,
+      .returns = ngx_http_azora_auth_introspect_returns,
+      .summary = "Ask whether a token counts (RFC 7662)",
+      .roles = "service",
+      .prepare = ngx_http_azora_auth_introspect_prepare,
+      .handler = ngx_http_azora_auth_introspect_handler },
+
+    { .method = NGX_HTTP_PATCH, .path = "/v1/me",
+      .flags = NGX_AZORA_USER, .scope = "profile:write",
+      .fields = ngx_http_azora_auth_update_fields,
+      .returns = ngx_http_azora_auth_account_returns,
+      .function = "identity.update_me",
+      .summary = "Change one's name or handle" },
+
+    { .method = NGX_HTTP_DELETE, .path = "/v1/me",
+      .flags = NGX_AZORA_USER, .scope = "profile:write",
+      .function = "identity.erase_me",
+      .summary = "Be forgotten",
+      .finish = ngx_http_azora_auth_revoked_finish },
+
+    { .method = NGX_HTTP_GET, .path = "/v1/me/export",
+      .flags = NGX_AZORA_USER|NGX_AZORA_SLOW, .scope = "profile:read",
+      .returns = ngx_http_azora_auth_export_returns,
+      .function = "identity.export_me",
+      .summary = "Take everything that is kept about oneself", .cost = 20 },
+
+    { .method = NGX_HTTP_GET, .path = "/.well-known/openid-configuration",
+      .flags = NGX_AZORA_PUBLIC,
+      .summary = "Where what is (OpenID Connect Discovery, RFC 8414)",
+      .handler = ngx_http_azora_auth_discovery_handler },
 
     { .method = NGX_HTTP_GET, .path = "/.well-known/jwks.json",
       .flags = NGX_AZORA_PUBLIC,

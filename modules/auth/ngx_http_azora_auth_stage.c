@@ -12,12 +12,15 @@ static ngx_int_t ngx_http_azora_auth_token(ngx_http_request_t *r,
     ngx_str_t *token);
 static ngx_int_t ngx_http_azora_auth_identify(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, const ngx_str_t *token);
+static ngx_int_t ngx_http_azora_auth_header(ngx_http_request_t *r,
+    ngx_str_t *token);
 static ngx_int_t ngx_http_azora_auth_verify(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
-    ngx_http_azora_auth_proof_t *identity);
+    ngx_http_azora_auth_proof_t *proof, const char **reason);
 static ngx_int_t ngx_http_azora_auth_live(ngx_http_request_t *r,
-    ngx_azora_ctx_t *ctx, ngx_http_azora_auth_main_conf_t *conf,
-    const ngx_http_azora_auth_proof_t *identity, const u_char *hash);
+    ngx_http_azora_auth_main_conf_t *conf,
+    const ngx_http_azora_auth_proof_t *proof, const u_char *hash,
+    const char **reason);
 static ngx_int_t ngx_http_azora_auth_unknown(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_auth_guard(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_loc_conf_t *alcf);
@@ -74,7 +77,7 @@ ngx_http_azora_auth_token(ngx_http_request_t *r, ngx_str_t *token)
     h = r->headers_in.authorization;
 
     if (h == NULL) {
-        return NGX_DECLINED;
+        return ngx_http_azora_auth_header(r, token);
     }
 
 #if (nginx_version >= 1023000)
@@ -101,28 +104,97 @@ ngx_http_azora_auth_token(ngx_http_request_t *r, ngx_str_t *token)
 }
 
 
+/* X-API-Key, for programs that cannot send another scheme; keys only */
+
+static ngx_int_t
+ngx_http_azora_auth_header(ngx_http_request_t *r, ngx_str_t *token)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *found;
+
+    static const char  name[] = "x-api-key";
+
+    found = NULL;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == sizeof(name) - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name,
+                                   sizeof(name) - 1)
+                   == 0)
+            {
+                if (found != NULL) {
+                    return ngx_http_azora_auth_invalid(r, "there is more "
+                                                          "than one API key");
+                }
+
+                found = &h[i];
+            }
+        }
+    }
+
+    if (found == NULL) {
+        return NGX_DECLINED;
+    }
+
+    *token = found->value;
+
+    return ngx_http_azora_auth_is_api_key(token)
+           ? NGX_OK
+           : ngx_http_azora_auth_invalid(r, "X-API-Key holds no API key");
+}
+
+
 static ngx_int_t
 ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     const ngx_str_t *token)
 {
-    u_char                            hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
-    uint64_t                          known, generation;
     ngx_int_t                         rc;
-    ngx_http_azora_auth_ctx_t        *actx;
-    ngx_http_azora_auth_proof_t    identity;
+    const char                       *reason;
+    ngx_http_azora_auth_proof_t       proof;
     ngx_http_azora_auth_main_conf_t  *conf;
 
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
+
+    rc = ngx_http_azora_auth_judge(r, conf, token, &proof, &reason);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_azora_auth_invalid(r, reason);
+    }
+
+    if (rc == NGX_OK) {
+        ctx->principal = proof.principal;
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_azora_auth_judge(ngx_http_request_t *r,
+    ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
+    ngx_http_azora_auth_proof_t *proof, const char **reason)
+{
+    u_char                      hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
+    uint64_t                    known, generation;
+    ngx_int_t                   rc;
+    ngx_http_azora_auth_ctx_t  *actx;
+
     actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
 
     if (actx != NULL && actx->proved) {
-        /* it waited for the revocations */
-        return ngx_http_azora_auth_live(r, ctx, conf, &actx->identity,
-                                        actx->hash);
+        /* it waited for PostgreSQL */
+        *proof = actx->identity;
+        return ngx_http_azora_auth_live(r, conf, proof, actx->hash, reason);
     }
 
     if (token->len > NGX_HTTP_AZORA_AUTH_TOKEN_MAX) {
-        return ngx_http_azora_auth_invalid(r, "the token is too long");
+        *reason = "the token is too long";
+        return NGX_DECLINED;
     }
 
     if (conf->cache != NULL) {
@@ -137,30 +209,41 @@ ngx_http_azora_auth_identify(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
         rc = ngx_http_azora_auth_cache_get(conf->cache, hash, conf->ring.id,
                                            ngx_time() - conf->expect.leeway,
-                                           r->pool, &identity, &known);
+                                           r->pool, proof, &known);
         if (rc == NGX_OK) {
             ngx_azora_metric_add(conf->metric_cached, 1);
 
             if (generation != 0 && known == generation) {
-                ctx->principal = identity.principal;
                 return NGX_OK;
             }
 
-            return ngx_http_azora_auth_live(r, ctx, conf, &identity, hash);
+            rc = ngx_http_azora_auth_live(r, conf, proof, hash, reason);
+
+            /* of a key more is known than once: rights may have come back */
+
+            if (rc != NGX_DECLINED
+                || !ngx_http_azora_auth_is_api_key(token))
+            {
+                return rc;
+            }
         }
     }
 
-    rc = ngx_http_azora_auth_verify(r, conf, token, &identity);
+    if (ngx_http_azora_auth_is_api_key(token)) {
+        return ngx_http_azora_auth_key(r, conf, token, hash, reason);
+    }
+
+    rc = ngx_http_azora_auth_verify(r, conf, token, proof, reason);
 
     return (rc == NGX_OK)
-           ? ngx_http_azora_auth_live(r, ctx, conf, &identity, hash) : rc;
+           ? ngx_http_azora_auth_live(r, conf, proof, hash, reason) : rc;
 }
 
 
 static ngx_int_t
 ngx_http_azora_auth_verify(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
-    ngx_http_azora_auth_proof_t *identity)
+    ngx_http_azora_auth_proof_t *proof, const char **reason)
 {
     ngx_int_t  rc;
 
@@ -172,13 +255,14 @@ ngx_http_azora_auth_verify(ngx_http_request_t *r,
 
     if (rc == NGX_DECLINED) {
         ngx_azora_metric_add(conf->metric_refused, 1);
-        return ngx_http_azora_auth_invalid(r, jwt.reason);
+        *reason = jwt.reason;
+        return NGX_DECLINED;
     }
 
-    *identity = jwt.identity;
+    *proof = jwt.identity;
 
     if (rc != NGX_OK
-        || ngx_http_azora_auth_principal(r->pool, &identity->principal,
+        || ngx_http_azora_auth_principal(r->pool, &proof->principal,
                                          &jwt.identity.principal)
            != NGX_OK)
     {
@@ -194,9 +278,10 @@ ngx_http_azora_auth_verify(ngx_http_request_t *r,
 /* What was proved counts as long as nobody ended it. */
 
 static ngx_int_t
-ngx_http_azora_auth_live(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+ngx_http_azora_auth_live(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf,
-    const ngx_http_azora_auth_proof_t *identity, const u_char *hash)
+    const ngx_http_azora_auth_proof_t *proof, const u_char *hash,
+    const char **reason)
 {
     uint64_t                    generation;
     ngx_int_t                   rc;
@@ -206,8 +291,7 @@ ngx_http_azora_auth_live(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     generation = ngx_http_azora_auth_generation(conf);
 
-    rc = conf->stale ? ngx_http_azora_auth_revoked(r, conf, identity)
-                     : NGX_OK;
+    rc = conf->stale ? ngx_http_azora_auth_revoked(r, conf, proof) : NGX_OK;
 
     switch (rc) {
 
@@ -216,14 +300,15 @@ ngx_http_azora_auth_live(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     case NGX_DECLINED:
         ngx_azora_metric_add(conf->metric_revoked, 1);
-        return ngx_http_azora_auth_invalid(r, "the token was revoked");
+        *reason = "the token was revoked";
+        return NGX_DECLINED;
 
     case NGX_AGAIN:
         actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
-        actx->identity = *identity;
+        actx->identity = *proof;
         actx->proved = 1;
 
-        if (conf->cache != NULL) {
+        if (conf->cache != NULL && hash != actx->hash) {
             ngx_memcpy(actx->hash, hash, NGX_HTTP_AZORA_AUTH_HASH_LEN);
         }
 
@@ -236,11 +321,9 @@ ngx_http_azora_auth_live(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->principal = identity->principal;
-
     if (conf->cache != NULL) {
         ngx_http_azora_auth_cache_put(conf->cache, hash, conf->ring.id,
-                                      generation, ngx_time(), identity);
+                                      generation, ngx_time(), proof);
     }
 
     return NGX_OK;

@@ -194,6 +194,8 @@ $things{'/v1/fx/quotes/{id}'} = [$quote->{id}];
 $things{'/v1/holds/{id}'} = [$hold->{id}];
 $things{'/v1/auth/sessions/{id}'} = [
     $azora->get('/v1/auth/sessions', @amina)->{json}{items}[0]{id}];
+$things{'/v1/admin/users/{id}'} = [$amina->{id}];
+$things{'/v1/admin/keys/{id}'} = [$amina->{id}];
 $things{'/v1/jobs/{id}'} = [$job->{id}];
 $things{'/v1/contracts/{id}'} = [$contract->{id}];
 $things{'/v1/milestones/{id}'} = [$contract->{milestones}[0]{id},

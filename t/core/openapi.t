@@ -124,7 +124,7 @@ subtest 'every operation exists, guarded as it says' => sub {
 
 subtest 'what it calls required is' => sub {
     my $person = $azora->user('amina', roles => [qw(learner teacher guardian
-        employer arbiter auditor admin)]);
+        employer arbiter auditor admin service)]);
 
     for my $o (operations()) {
         my $schema = schema_of_body($o->{operation}) or next;

@@ -17,10 +17,17 @@ my $schemas = "('azora', 'journal', 'identity', 'learning', 'ledger',
 my @endpoints = qw(
     azora.idempotency_keep
     court.constitution court.record_decision
-    identity.confirm_totp identity.end_other_sessions identity.end_session
-    identity.enrol_totp identity.list_sessions identity.login identity.logout
+    identity.change_password identity.confirm_totp
+    identity.end_other_sessions identity.end_session
+    identity.end_user_session identity.end_user_sessions
+    identity.enrol_totp identity.erase_me identity.export_me
+    identity.get_user identity.list_keys identity.list_sessions
+    identity.list_user_sessions identity.list_users identity.lock_user
+    identity.login identity.logout identity.make_key identity.make_service
     identity.me identity.mfa identity.new_recovery_codes identity.refresh
-    identity.register identity.remove_totp journal.audit
+    identity.register identity.remove_totp identity.revoke_key
+    identity.set_roles identity.set_up_admin identity.unlock_user
+    identity.update_me journal.audit
     journal.change_webhook journal.create_webhook journal.delete_webhook
     journal.get_webhook journal.list_dead_letters journal.list_deliveries
     journal.list_webhooks journal.my_activity journal.my_receipt
@@ -51,6 +58,7 @@ my @endpoints = qw(
 );
 my @others = qw(
     azora.generations azora.idempotency_begin azora.purge court.enacted_rules
+    identity.api_key_holder
     identity.challenge_secret identity.credential identity.own_credential
     identity.revocations identity.totp_secret journal.chronicle_commit
     journal.chronicle_entries journal.chronicle_pick journal.chronicle_state

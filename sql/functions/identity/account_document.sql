@@ -2,12 +2,13 @@ CREATE OR REPLACE FUNCTION identity.account_document(account identity.account)
 RETURNS json
 LANGUAGE sql STABLE
 AS $$
-    SELECT json_build_object(
+    SELECT json_strip_nulls(json_build_object(
         'id', account.id,
         'email', account.email,
         'name', account.name,
+        'handle', account.handle,
         'roles', account.roles,
-        'created_at', azora.rfc3339(account.created_at))
+        'created_at', azora.rfc3339(account.created_at)))
 $$;
 
 COMMENT ON FUNCTION identity.account_document(identity.account) IS

@@ -1,5 +1,6 @@
--- Accounts by how a person names them: an e-mail address or an account id.
--- Unknown and erased ones give no row; n is the place in the array, from 1.
+-- Accounts by how a person names them: an e-mail address, a handle with or
+-- without @, or an account id. Unknown and erased ones give no row; n is the
+-- place in the array, from 1.
 CREATE OR REPLACE FUNCTION identity.resolve(addresses text[])
 RETURNS TABLE (n bigint, account uuid)
 LANGUAGE sql STABLE
@@ -7,7 +8,13 @@ AS $$
     SELECT t.n, a.id
     FROM unnest(addresses) WITH ORDINALITY AS t (address, n)
          JOIN identity.account AS a ON a.email = lower(t.address)
-    WHERE t.address LIKE '%@%' AND a.erased_at IS NULL
+    WHERE t.address LIKE '_%@%' AND a.erased_at IS NULL
+    UNION ALL
+    SELECT t.n, a.id
+    FROM unnest(addresses) WITH ORDINALITY AS t (address, n)
+         JOIN identity.account AS a ON a.handle = lower(ltrim(t.address, '@'))
+    WHERE t.address NOT LIKE '_%@%' AND length(t.address) <= 31
+      AND a.erased_at IS NULL
     UNION ALL
     SELECT t.n, a.id
     FROM (SELECT CASE WHEN azora.is_uuid(u.address)
@@ -19,4 +26,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION identity.resolve(text[]) IS
-    'Accounts by e-mail address or id';
+    'Accounts by e-mail address, handle or id';

@@ -15,6 +15,7 @@ AS $$
          END || CASE r.role
              WHEN 'teacher' THEN ARRAY['course:write']
              WHEN 'auditor' THEN ARRAY['audit:read']
+             WHEN 'service' THEN ARRAY['introspect']
              WHEN 'admin' THEN ARRAY['course:write', 'audit:read', 'admin']
          END) AS s (scope)
 $$;

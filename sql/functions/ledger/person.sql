@@ -1,0 +1,51 @@
+-- The books keep every movement between accounts without names. The words
+-- beside them go: memos and metadata that the person wrote, and their address
+-- where others wrote it down. ledger.refuse_rewrite() lets nothing else change.
+CREATE OR REPLACE FUNCTION ledger.erase_person(account uuid)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    owned  bigint[] := ARRAY(
+        SELECT a.id FROM ledger.account AS a
+        WHERE a.owner = erase_person.account AND a.kind = 'wallet');
+BEGIN
+    UPDATE ledger.transfer AS t
+    SET memo = NULL
+    WHERE t.debit = ANY (owned) AND t.memo IS NOT NULL;
+
+    UPDATE ledger.metadata AS m
+    SET body = '{}'
+    FROM ledger.transfer AS t
+    WHERE t.debit = ANY (owned) AND m.transfer = t.id;
+
+    UPDATE ledger.transfer AS t
+    SET recipient = erase_person.account::text
+    WHERE t.credit = ANY (owned) AND t.recipient IS NOT NULL;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.erase_person(uuid) IS
+    'Takes a person''s words and address out of the books';
+
+CREATE OR REPLACE FUNCTION ledger.export_person(account uuid)
+RETURNS json
+LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce(json_agg(json_build_object(
+        'currency', a.currency,
+        'wallet', ledger.wallet_document(c, a.balance, a.held, a.floor,
+                                         a.frozen),
+        'transfers', (
+            SELECT coalesce(json_agg(ledger.transfer_view(t.id)
+                                     ORDER BY t.id), '[]')
+            FROM ledger.transfer AS t
+            WHERE t.debit = a.id OR t.credit = a.id))
+        ORDER BY a.currency), '[]')
+    FROM ledger.account AS a
+         JOIN ledger.currency AS c ON c.code = a.currency
+    WHERE a.owner = export_person.account AND a.kind = 'wallet'
+$$;
+
+COMMENT ON FUNCTION ledger.export_person(uuid) IS
+    'Wallets of a person with all their movements';

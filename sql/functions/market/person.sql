@@ -1,0 +1,88 @@
+-- A contract whose money is still somewhere has another party who must be able
+-- to end it; before that its party cannot be forgotten. Afterwards the words
+-- that the person wrote go, and the contract stays between ids.
+CREATE OR REPLACE FUNCTION market.erase_person(account uuid)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM market.contract AS c
+               WHERE erase_person.account IN (c.employer, c.freelancer)
+                 AND c.state = 'active')
+    THEN
+        PERFORM azora.refuse(409, 'contract-open',
+            'A contract of this account is not over: complete it first.');
+    END IF;
+
+    PERFORM market.contract_transition(c.id, 'cancelled')
+    FROM market.contract AS c
+    WHERE erase_person.account IN (c.employer, c.freelancer)
+      AND c.state IN ('draft', 'agreed');
+
+    UPDATE market.contract AS c
+    SET title = 'Erased'
+    WHERE c.employer = erase_person.account;
+
+    UPDATE market.milestone AS m
+    SET title = 'Erased'
+    FROM market.contract AS c
+    WHERE c.id = m.contract AND c.employer = erase_person.account;
+
+    UPDATE market.milestone_event AS e
+    SET note = NULL
+    WHERE e.actor = erase_person.account AND e.note IS NOT NULL
+      AND e.milestone IN (
+          SELECT m.id
+          FROM market.milestone AS m
+               JOIN market.contract AS c ON c.id = m.contract
+          WHERE erase_person.account IN (c.employer, c.freelancer));
+
+    UPDATE market.application AS p
+    SET message = 'Erased',
+        state = CASE p.state WHEN 'sent' THEN 'withdrawn' ELSE p.state END
+    WHERE p.applicant = erase_person.account;
+
+    UPDATE market.job AS j
+    SET title = 'Erased', description = 'Erased', skills = '{}',
+        state = CASE j.state WHEN 'open' THEN 'withdrawn' ELSE j.state END,
+        closed_at = coalesce(j.closed_at, now())
+    WHERE j.owner = erase_person.account;
+END
+$$;
+
+COMMENT ON FUNCTION market.erase_person(uuid) IS
+    'Forgets what a person wrote in the marketplace';
+
+CREATE OR REPLACE FUNCTION market.export_person(account uuid)
+RETURNS json
+LANGUAGE sql STABLE
+AS $$
+    SELECT json_build_object(
+        'jobs', (
+            SELECT coalesce(json_agg(market.job_document(j.id) ORDER BY j.id),
+                            '[]')
+            FROM market.job AS j WHERE j.owner = export_person.account),
+        'applications', (
+            SELECT coalesce(json_agg(market.application_document(p)
+                                     ORDER BY p.id), '[]')
+            FROM market.application AS p
+            WHERE p.applicant = export_person.account),
+        'contracts', (
+            SELECT coalesce(json_agg(market.contract_document(c.id)
+                                     ORDER BY c.id), '[]')
+            FROM market.contract AS c
+            WHERE export_person.account IN (c.employer, c.freelancer)),
+        'notes', (
+            SELECT coalesce(json_agg(json_build_object(
+                'milestone', e.milestone,
+                'at', azora.rfc3339(e.at),
+                'note', e.note) ORDER BY e.milestone, e.number), '[]')
+            FROM market.contract AS c
+                 JOIN market.milestone AS m ON m.contract = c.id
+                 JOIN market.milestone_event AS e ON e.milestone = m.id
+            WHERE export_person.account IN (c.employer, c.freelancer)
+              AND e.actor = export_person.account AND e.note IS NOT NULL))
+$$;
+
+COMMENT ON FUNCTION market.export_person(uuid) IS
+    'Everything that a person has in the marketplace';

@@ -1,0 +1,197 @@
+#!/usr/bin/perl
+
+# Administration: the first admin, roles, locks, other people's sessions, and
+# that there is always somebody left who can do it.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use Azora::Story qw(at_once documented is_problem journaled);
+use Azora::Test;
+use Azora::Token;
+use Test::More;
+
+my $azora = Azora::Test->start(workers => 2);
+my $amina = $azora->user('amina');
+my ($root, @root);
+
+
+# A link as scripts/azora admin prints it
+sub link_for { return $azora->value('SELECT identity.make_setup_link(?)',
+                                    $_[0]) }
+
+sub set_up {
+    my ($token, %more) = @_;
+    return $azora->post('/v1/auth/setup', json => {
+        token => $token, password => 'a long pass phrase', name => 'Root',
+        %more });
+}
+
+sub status { return $azora->get('/v1/me', token => $_[0])->{status} }
+
+
+subtest 'the first admin' => sub {
+    my $token = link_for('root@example.org');
+    like $token, qr/\A[\w-]{43}\z/, 'a token of 256 bits';
+    unlike $azora->value("SELECT string_agg(l::text, '')
+        FROM identity.setup_link AS l"), qr/\Q$token/, 'is not stored';
+
+    is_problem(set_up($token, password => 'password123'), 422,
+               'common-password', '/password');
+    is_problem(set_up('x' x 43), 403, 'invalid-setup-token', '/token');
+
+    my ($r, @others) = sort { $a->{status} <=> $b->{status} } at_once($azora,
+        map { ['POST', '/v1/auth/setup', json => { token => $token,
+               password => 'a long pass phrase', name => 'Root' }] } 1 .. 4);
+    is $r->{status}, 201, 'is redeemed';
+    documented($azora, $r, 'POST /v1/auth/setup');
+    is_deeply $r->{json}{roles}, ['admin'], 'and makes an admin';
+    is_problem($_, 403, 'invalid-setup-token', '/token') for @others;
+    is journaled($azora, 'admin.set_up'), 1, 'once';
+
+    my $late = link_for('late@example.org');
+    $azora->sql("UPDATE identity.setup_link
+        SET created_at = now() - interval '2 hours',
+            expires_at = now() - interval '1 hour'
+        WHERE email = 'late\@example.org'");
+    is_problem(set_up($late), 403, 'invalid-setup-token', '/token');
+
+    my $first = link_for('again@example.org');
+    my $second = link_for('again@example.org');
+    is_problem(set_up($first), 403, 'invalid-setup-token', '/token');
+    ok $second, 'a newer one takes the place of the older';
+
+    $root = $r->{json}{id};
+    @root = (token => $azora->login('root'));
+};
+
+
+subtest 'accounts' => sub {
+    my $r = $azora->get('/v1/admin/users', @root);
+    documented($azora, $r, 'GET /v1/admin/users');
+    is_deeply [map { $_->{email} } @{ $r->{json}{items} }],
+        ['root@example.org', 'amina@example.org'], 'listed, newest first';
+
+    my $found = sub { return [map { $_->{name} } @{
+        $azora->get("/v1/admin/users?$_[0]", @root)->{json}{items} }] };
+    is_deeply $found->('query=AMI'), ['Amina'], 'found by its beginning';
+    is_deeply $found->('query=%25'), [], 'in which no character is magic';
+    is_deeply $found->('role=admin'), ['Root'], 'by role';
+    is_deeply $found->('locked=true'), [], 'by lock';
+    is_deeply $found->('limit=1'), ['Root'], 'in pages';
+
+    $r = $azora->get("/v1/admin/users/$amina->{id}", @root);
+    documented($azora, $r, 'GET /v1/admin/users/{id}');
+    is $r->{json}{sessions}, 1, 'with the number of its sessions';
+    is_problem($azora->get('/v1/admin/users/019a9f00-0000-7000-8000-'
+        . '00000000ffff', @root), 404, 'not-found');
+    is_problem($azora->get('/v1/admin/users', token => $amina->{token}), 403,
+        'insufficient-scope');
+};
+
+
+subtest 'roles' => sub {
+    my $patch = sub {
+        my ($id, $roles) = @_;
+        return $azora->patch("/v1/admin/users/$id", @root,
+                             json => { roles => $roles });
+    };
+    my $login = $azora->post('/v1/auth/login', json => {
+        email => 'amina@example.org', password => 'a long pass phrase',
+        refresh => 'body' })->{json};
+    is status($login->{access_token}), 200, 'a session';
+
+    my $r = $patch->($amina->{id}, ['teacher', 'auditor', 'teacher']);
+    documented($azora, $r, 'PATCH /v1/admin/users/{id}');
+    is_deeply $r->{json}{roles}, [qw(auditor teacher)], 'are changed';
+    is status($login->{access_token}), 401, 'its token said the old ones';
+
+    $r = $azora->post('/v1/auth/refresh', json => {
+        refresh_token => $login->{refresh_token} });
+    is $r->{status}, 200, 'the session goes on';
+    my (undef, $claims) = Azora::Token::parts($r->{json}{access_token});
+    is_deeply $claims->{roles}, [qw(auditor teacher)], 'with the new ones';
+    like $claims->{scope}, qr/audit:read/, 'and their scopes';
+    is status($r->{json}{access_token}), 200, 'at once, in the same second';
+
+    is journaled($azora, 'user.roles_changed'), 1, 'it is in the journal';
+    $patch->($amina->{id}, [qw(teacher auditor)]);
+    is journaled($azora, 'user.roles_changed'), 1, 'no change is none';
+    is status($r->{json}{access_token}), 200, 'and ends nothing';
+
+    is_problem($patch->($amina->{id}, ['emperor']), 422, 'validation-failed',
+               '/roles');
+    is_problem($patch->($amina->{id}, []), 422, 'validation-failed',
+               '/roles');
+    is_problem($patch->($root, ['learner']), 409, 'last-admin');
+};
+
+
+subtest 'locks' => sub {
+    my $token = $azora->login('amina');
+    my $lock = sub { return $azora->post("/v1/admin/users/$_[0]/lock", @root,
+                                         json => { reason => 'spam' }) };
+
+    is_problem($azora->post("/v1/admin/users/$amina->{id}/lock", @root,
+        json => {}), 422, 'validation-failed', '/reason');
+    is $lock->($amina->{id})->{status}, 204, 'locked';
+    is status($token), 401, 'her sessions are over';
+    is_problem($azora->post('/v1/auth/login', json => {
+        email => 'amina@example.org', password => 'a long pass phrase' }),
+        401, 'invalid-credentials');
+    is_problem($lock->($amina->{id}), 409, 'wrong-state');
+    is $azora->get("/v1/admin/users/$amina->{id}", @root)->{json}{lock_reason},
+        'spam', 'the reason is kept';
+
+    is $azora->post("/v1/admin/users/$amina->{id}/unlock", @root)->{status},
+        204, 'unlocked';
+    is_problem($azora->post("/v1/admin/users/$amina->{id}/unlock", @root),
+        409, 'wrong-state');
+    is status($token), 401, 'what ended stays so';
+    is status($azora->login('amina')), 200, 'she logs in again';
+    is_problem($lock->($root), 409, 'own-account');
+    is journaled($azora, $_), 1, $_ for qw(user.locked user.unlocked);
+};
+
+
+subtest "other people's sessions" => sub {
+    my $token = $azora->login('amina');
+    my $r = $azora->get("/v1/admin/users/$amina->{id}/sessions", @root);
+    documented($azora, $r, 'GET /v1/admin/users/{id}/sessions');
+    my $id = $r->{json}{items}[0]{id};
+
+    my $path = "/v1/admin/users/$amina->{id}/sessions/$id";
+    is_problem($azora->delete("/v1/admin/users/$root/sessions/$id", @root),
+        404, 'not-found');
+    is status($token), 200, 'only of the account that is named';
+    is $azora->delete($path, @root)->{status}, 204, 'one ends';
+    is status($token), 401, 'at once';
+    is_problem($azora->delete($path, @root), 404, 'not-found');
+
+    $token = $azora->login('amina');
+    is $azora->delete("/v1/admin/users/$amina->{id}/sessions",
+        @root)->{status}, 204, 'all end';
+    is status($token), 401, 'at once';
+};
+
+
+subtest 'two admins at once' => sub {
+    my $second = $azora->user('second', roles => ['admin']);
+    my @answers = at_once($azora,
+        ['PATCH', "/v1/admin/users/$root", token => $second->{token},
+         json => { roles => ['learner'] }],
+        ['PATCH', "/v1/admin/users/$second->{id}", @root,
+         json => { roles => ['learner'] }]);
+    my @status = sort map { $_->{status} } @answers;
+
+    # the slower one is refused: as the last admin goes, or as no admin now
+    ok $status[0] == 200 && $status[1] >= 401, 'cannot both demote the other'
+        or diag explain [map { $_->{body} } @answers];
+    is $azora->value("SELECT count(*) FROM identity.account
+        WHERE 'admin' = ANY (roles)"), 1, 'one is left';
+};
+
+done_testing;
