@@ -140,8 +140,8 @@ struct ngx_azora_field_s {
 #define NGX_AZORA_WRITE             0x0400   /* a GET that writes */
 #define NGX_AZORA_STREAM            0x0800   /* a GET whose handler answers
                                                 with text/event-stream */
-#define NGX_AZORA_FORM              0x2000   /* the body may be a form, too */
 #define NGX_AZORA_HIDDEN            0x1000   /* not in OpenAPI */
+#define NGX_AZORA_FORM              0x2000   /* the body may be a form, too */
 
 struct ngx_azora_row_s {
     ngx_uint_t                 method;       /* NGX_HTTP_GET, ... */
@@ -507,12 +507,10 @@ uint64_t ngx_azora_now_ns(void);
 
 extern ngx_module_t  ngx_http_azora_module;
 
-/* calls to other servers, mail, jobs */
-#include "ngx_azora_outside.h"
-
 
 #include "ngx_azora_command.h"
 #include "ngx_azora_metric.h"
+#include "ngx_azora_outside.h"
 
 
 #endif /* _NGX_AZORA_H_INCLUDED_ */
