@@ -140,6 +140,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Somebody has to be left who can log in and is an admin." },
     { "lessons-unfinished", "Finish the lessons first",
       "The quiz opens when all lessons of the course are done." },
+    { "link-over", "This link is over",
+      "A link in a mail works once, within an hour." },
     { "memo-too-long", "The memo is too long",
       "A memo has at most 280 characters." },
     { "mfa-required", "A code is needed as well",

@@ -134,11 +134,26 @@ typedef struct {
 } ngx_http_azora_auth_loc_conf_t;
 
 
+/* Where mail goes: to a server or into a folder; neither: nowhere. */
+
+typedef struct {
+    ngx_str_t                  dir;
+    ngx_str_t                  smtp;      /* URL */
+    ngx_str_t                  user;
+    ngx_str_t                  password;
+    ngx_uint_t                 plain;     /* TLS only where the server has it */
+    ngx_str_t                  from;      /* an address */
+    ngx_str_t                  link;      /* of the pages that links lead to */
+    const ngx_azora_statement_t *compose;
+} ngx_http_azora_auth_mail_conf_t;
+
+
 typedef struct {
     ngx_str_t                      key_dir;
     ngx_str_t                      pepper_file;
     ngx_str_t                      vault_file;
     ngx_str_t                      name;         /* of the service */
+    ngx_http_azora_auth_mail_conf_t mail;
     ngx_str_t                      common_file;
     ngx_str_t                      pool_name;
     ngx_int_t                      pool_threads;
@@ -162,6 +177,7 @@ typedef struct {
     const ngx_azora_statement_t   *challenge;    /* and the secret it needs */
     const ngx_azora_statement_t   *totp;
     const ngx_azora_statement_t   *key_holder;
+    const ngx_azora_statement_t   *reset_subject;
     ngx_uint_t                     sessions;     /* generation */
     ngx_uint_t                     metric_cached;
     ngx_uint_t                     metric_verified;

@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_azora_auth_factor.h"
+#include "ngx_http_azora_auth_mail.h"
 #include <sodium.h>
 
 
@@ -121,6 +122,34 @@ static ngx_command_t  ngx_http_azora_auth_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_auth_main_conf_t, name),
+      NULL },
+
+    { ngx_string("azora_mail_dir"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_azora_auth_set_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, mail.dir),
+      NULL },
+
+    { ngx_string("azora_mail_smtp"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_azora_auth_set_smtp,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_mail_from"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, mail.from),
+      NULL },
+
+    { ngx_string("azora_mail_link"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, mail.link),
       NULL },
 
     { ngx_string("azora_auth_breached_list"),
@@ -238,7 +267,9 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
     if (conf->sessions == NGX_AZORA_NONE
         || ngx_http_azora_auth_metrics(cf, conf) != NGX_OK
         || ngx_http_azora_auth_revoked_add(cf) != NGX_OK
-        || ngx_http_azora_auth_factor_add(cf, conf) != NGX_OK)
+        || ngx_http_azora_auth_factor_add(cf, conf) != NGX_OK
+        || ngx_http_azora_auth_recover_add(cf, conf) != NGX_OK
+        || ngx_http_azora_auth_mail_add(cf, conf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -472,10 +503,15 @@ ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (amcf->name.len == 0 || amcf->name.len > 64
-        || ngx_strlchr(amcf->name.data, amcf->name.data + amcf->name.len, ':'))
+        || strpbrk((char *) amcf->name.data, ":\"\\{}\r\n") != NULL)
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "azora_auth_name must have 1 to 64 bytes and no colon");
+                      "azora_auth_name must have 1 to 64 bytes and no colon, "
+                      "quote, brace or backslash");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_azora_auth_mail_init(cf, amcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

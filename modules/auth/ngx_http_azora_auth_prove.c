@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_azora_auth.h"
+#include "ngx_http_azora_auth_mail.h"
 #include <sodium.h>
 
 
@@ -28,6 +28,9 @@ static ngx_int_t ngx_http_azora_auth_prove(ngx_http_request_t *r,
     const char *field, ngx_uint_t own);
 static ngx_int_t ngx_http_azora_auth_lookup(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx, ngx_uint_t own);
+static ngx_int_t ngx_http_azora_auth_ask(ngx_http_azora_auth_ctx_t *actx,
+    const ngx_azora_statement_t *statement, const ngx_str_t *param,
+    ngx_uint_t named);
 static void ngx_http_azora_auth_lookup_done(ngx_azora_op_t *op, void *data);
 static ngx_int_t ngx_http_azora_auth_copy(ngx_pool_t *pool, ngx_str_t *dst,
     const ngx_str_t *src);
@@ -135,6 +138,60 @@ ngx_http_azora_auth_change_prepare(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_azora_auth_reset_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
+{
+    ngx_str_t                         words[2];
+    ngx_http_azora_auth_ctx_t        *actx;
+    ngx_http_azora_auth_main_conf_t  *conf;
+
+    conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
+    actx = ngx_http_azora_auth_get_ctx(r);
+
+    if (actx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    switch (actx->state) {
+
+    case NGX_HTTP_AZORA_AUTH_START:
+
+        if (ngx_http_azora_auth_hash_field(ctx, "token") != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_azora_auth_ask(actx, conf->reset_subject,
+                                       &ngx_azora_value(ctx, "token")->text,
+                                       1);
+
+    case NGX_HTTP_AZORA_AUTH_LOOKUP:
+
+        if (actx->status != NGX_OK) {
+            return actx->status;
+        }
+
+        if (actx->email.len == 0) {
+            /* no thread for tokens of no use */
+            return ngx_azora_problem(r, NGX_HTTP_NOT_FOUND, "link-over",
+                                     "The link is not complete, was used, or "
+                                     "is older than an hour. Ask for another "
+                                     "one.");
+        }
+
+        words[0] = actx->email;
+        words[1] = actx->name;
+
+        return ngx_http_azora_auth_make(r, ctx, actx, "new_password", words);
+
+    case NGX_HTTP_AZORA_AUTH_MAKING:
+        return ngx_http_azora_auth_made(r, ctx, actx, "new_password");
+
+    default: /* NGX_HTTP_AZORA_AUTH_READY */
+        return NGX_OK;
+    }
+}
+
+
 /*
  * NGX_OK: the field holds the verdict.  own: of the caller's account, not of
  * the one that the field "email" names.
@@ -188,25 +245,33 @@ ngx_http_azora_auth_lookup(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
 
     if (own) {
-        actx->op = ngx_azora_query(conf->own_credential,
-                                   &ctx->principal.subject, 0,
-                                   ngx_http_azora_auth_lookup_done, actx);
-
-    } else {
-        email = ngx_azora_value(ctx, "email");
-        if (email == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        actx->op = ngx_azora_query(conf->credential, &email->text, 0,
-                                   ngx_http_azora_auth_lookup_done, actx);
+        return ngx_http_azora_auth_ask(actx, conf->own_credential,
+                                       &ctx->principal.subject, 1);
     }
 
+    email = ngx_azora_value(ctx, "email");
+    if (email == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_azora_auth_ask(actx, conf->credential, &email->text, 0);
+}
+
+
+/* named: the answer also has the e-mail address and the name. */
+
+static ngx_int_t
+ngx_http_azora_auth_ask(ngx_http_azora_auth_ctx_t *actx,
+    const ngx_azora_statement_t *statement, const ngx_str_t *param,
+    ngx_uint_t named)
+{
+    actx->op = ngx_azora_query(statement, param, 0,
+                               ngx_http_azora_auth_lookup_done, actx);
     if (actx->op == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    actx->own = own;
+    actx->own = named;
     actx->state = NGX_HTTP_AZORA_AUTH_LOOKUP;
 
     return NGX_AGAIN;

@@ -21,18 +21,19 @@ my @endpoints = qw(
     identity.end_other_sessions identity.end_session
     identity.end_user_session identity.end_user_sessions
     identity.enrol_totp identity.erase_me identity.export_me
-    identity.get_user identity.list_keys identity.list_sessions
-    identity.list_user_sessions identity.list_users identity.lock_user
-    identity.login identity.logout identity.make_key identity.make_service
-    identity.me identity.mfa identity.new_recovery_codes identity.refresh
-    identity.register identity.remove_totp identity.revoke_key
+    identity.forgot_password identity.get_user identity.list_keys
+    identity.list_sessions identity.list_user_sessions identity.list_users
+    identity.lock_user identity.login identity.logout identity.make_key
+    identity.make_service identity.me identity.mfa
+    identity.new_recovery_codes identity.refresh identity.register
+    identity.remove_totp identity.reset_password identity.revoke_key
     identity.set_roles identity.set_up_admin identity.unlock_user
-    identity.update_me journal.audit
+    identity.update_me identity.verify_email journal.audit
     journal.change_webhook journal.create_webhook journal.delete_webhook
     journal.get_webhook journal.list_dead_letters journal.list_deliveries
     journal.list_webhooks journal.my_activity journal.my_receipt
-    journal.replay_dead_letter journal.retry_delivery journal.rotate_webhook
-    journal.test_webhook
+    journal.replay_dead_letter journal.retry_delivery
+    journal.rotate_webhook journal.test_webhook
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses
     learning.set_progress learning.start_attempt learning.submit_attempt
@@ -47,9 +48,8 @@ my @endpoints = qw(
     ledger.capture_hold ledger.create_hold ledger.get_hold
     ledger.get_transfer ledger.get_wallet ledger.list_currencies
     ledger.list_holds ledger.list_wallets ledger.release_hold
-    ledger.reverse_transfer ledger.statement
-    ledger.transfer ledger.transfer_batch ledger.transfer_list
-    ledger.trial_balance
+    ledger.reverse_transfer ledger.statement ledger.transfer
+    ledger.transfer_batch ledger.transfer_list ledger.trial_balance
     market.accept_contract market.apply market.fund_milestone
     market.get_contract market.get_job market.list_applications
     market.list_contracts market.list_jobs market.offer_contract
@@ -57,13 +57,14 @@ my @endpoints = qw(
     market.request_changes market.submit_milestone
 );
 my @others = qw(
-    azora.generations azora.idempotency_begin azora.purge court.enacted_rules
-    identity.api_key_holder
-    identity.challenge_secret identity.credential identity.own_credential
-    identity.revocations identity.totp_secret journal.chronicle_commit
-    journal.chronicle_entries journal.chronicle_pick journal.chronicle_state
-    journal.claim_jobs journal.claim_webhooks journal.count_jobs
-    journal.end_job journal.end_webhook journal.events journal.events_missed
+    azora.generations azora.idempotency_begin azora.purge
+    court.enacted_rules identity.api_key_holder identity.challenge_secret
+    identity.compose_mail identity.credential identity.own_credential
+    identity.reset_subject identity.revocations identity.totp_secret
+    journal.chronicle_commit journal.chronicle_entries
+    journal.chronicle_pick journal.chronicle_state journal.claim_jobs
+    journal.claim_webhooks journal.count_jobs journal.end_job
+    journal.end_webhook journal.events journal.events_missed
     journal.fan_out_webhooks
     journal.purge_deliveries journal.purge_jobs
     ledger.consume_rewards ledger.expire_holds ledger.settle_holds

@@ -123,6 +123,7 @@ BEGIN
     IF code LIKE 'recovery:%' THEN
         PERFORM journal.append('user.recovery_code_used', account,
             jsonb_build_object('account', account), caller.traceparent);
+        PERFORM identity.send_mail('recovery-code-used', account);
     END IF;
 
     RETURN (200,

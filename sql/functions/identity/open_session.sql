@@ -47,6 +47,11 @@ BEGIN
                            'new_device', strange),
         caller.traceparent);
 
+    IF strange THEN
+        PERFORM identity.send_mail('new-device', account,
+            jsonb_build_object('network', network));
+    END IF;
+
     PERFORM identity.end_sessions(caller, account, ended, 'too-many');
 
     RETURN identity.grant_document(account, session, roles)

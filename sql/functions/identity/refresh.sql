@@ -68,6 +68,7 @@ BEGIN
             PERFORM journal.append('session.refresh_reused', account,
                 jsonb_build_object('account', account, 'session', session),
                 caller.traceparent);
+            PERFORM identity.send_mail('refresh-reused', account);
             PERFORM identity.end_sessions(caller, account, ARRAY[session],
                                           'reuse');
             RETURN identity.refresh_refused();

@@ -29,6 +29,8 @@ BEGIN
     PERFORM journal.append('user.registered', account,
         jsonb_build_object('account', account), caller.traceparent);
 
+    PERFORM identity.send_mail('email-verify', account);
+
     RETURN (201, document, NULL, '/v1/me')::azora.reply;
 END
 $$;

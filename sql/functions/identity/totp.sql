@@ -153,6 +153,7 @@ BEGIN
 
     PERFORM journal.append('user.second_factor_added', caller.subject,
         jsonb_build_object('account', caller.subject), caller.traceparent);
+    PERFORM identity.send_mail('second-factor-added', caller.subject);
 
     moved := identity.end_sessions(caller, caller.subject,
         identity.other_sessions(caller.subject, caller.session),
@@ -200,6 +201,7 @@ BEGIN
 
     PERFORM journal.append('user.second_factor_removed', caller.subject,
         jsonb_build_object('account', caller.subject), caller.traceparent);
+    PERFORM identity.send_mail('second-factor-removed', caller.subject);
 
     moved := identity.end_sessions(caller, caller.subject,
         identity.other_sessions(caller.subject, caller.session),

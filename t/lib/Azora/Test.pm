@@ -92,10 +92,12 @@ sub start {
     $self->{dir} = tempdir("$run/$name-XXXX");
     $self->{database} = $name;
     $self->{address} = '127.0.0.1';
-    mkdir "$self->{dir}/$_" for qw(logs tmp run secrets chronicle);
+    mkdir "$self->{dir}/$_" for qw(logs tmp run secrets chronicle
+        mail);
     if ($> == 0) {
-        # the worker's user writes the public log
-        chown +(getpwnam 'www-data')[2, 3], "$self->{dir}/chronicle";
+        # the worker's user writes the public log and mails
+        chown +(getpwnam 'www-data')[2, 3], map { "$self->{dir}/$_" }
+            qw(chronicle mail);
         chmod 0711, map { "$self->{dir}$_" } '', '/logs', '/tmp', '/run';
     }
 

@@ -1,0 +1,145 @@
+-- Always the same, in the same time: whether somebody has the address is asked
+-- later, when the mail is made.
+CREATE OR REPLACE FUNCTION identity.forgot_password(
+    caller  azora.caller,
+    email   text
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM identity.send_mail_to('password-reset', email);
+
+    RETURN (202, json_build_object(), NULL, NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.forgot_password(azora.caller, text) IS
+    'POST /v1/auth/password/forgot';
+
+-- Whose new password it will be, for the words that it must not be made of;
+-- the columns are those of own_credential(). No row for a token of no use.
+CREATE OR REPLACE FUNCTION identity.reset_subject(hash text)
+RETURNS TABLE (account uuid, password text, tag text, email text, name text)
+LANGUAGE sql STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.id, NULL::text, NULL::text, a.email, a.name
+    FROM identity.one_time_token AS t
+         JOIN identity.account AS a ON a.id = t.account
+    WHERE t.hash = decode(reset_subject.hash, 'hex')
+      AND t.purpose = 'password-reset'
+      AND t.used_at IS NULL AND t.expires_at > now()
+      AND a.email = t.email
+$$;
+
+COMMENT ON FUNCTION identity.reset_subject(text) IS
+    'Who chooses a new password';
+
+-- token is the hex SHA-256 of what the mail had, new_password the PHC string
+-- that NGINX made. All sessions end; the second factor stays. Who reads the
+-- mails of an address has shown that it is theirs, and failed logins of before
+-- are forgiven: this is the way out of a lockout. The etag is no entity's.
+CREATE OR REPLACE FUNCTION identity.reset_password(
+    caller        azora.caller,
+    token         text,
+    new_password  text
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    link   record;
+    moved  bigint;
+BEGIN
+    SELECT t.account, t.email INTO link
+    FROM identity.one_time_token AS t
+    WHERE t.hash = decode(token, 'hex');
+
+    PERFORM 1 FROM identity.account AS a
+    WHERE a.id = link.account AND a.email = link.email
+      AND NOT a.locked AND a.erased_at IS NULL
+    FOR UPDATE;
+
+    IF NOT FOUND THEN
+        PERFORM identity.refuse_link();
+    END IF;
+
+    UPDATE identity.one_time_token AS t SET used_at = now()
+    WHERE t.hash = decode(token, 'hex') AND t.purpose = 'password-reset'
+      AND t.used_at IS NULL AND t.expires_at > now();
+
+    IF NOT FOUND THEN
+        PERFORM identity.refuse_link();
+    END IF;
+
+    UPDATE identity.one_time_token AS t SET used_at = now()
+    WHERE t.account = link.account AND t.purpose = 'password-reset'
+      AND t.used_at IS NULL;
+
+    UPDATE identity.account AS a
+    SET email_verified_at = coalesce(a.email_verified_at, now())
+    WHERE a.id = link.account;
+
+    INSERT INTO identity.credential AS c (account, password)
+    VALUES (link.account, new_password)
+    ON CONFLICT ON CONSTRAINT credential_pkey DO UPDATE
+    SET password = excluded.password, changed_at = now();
+
+    DELETE FROM identity.challenge AS c
+    WHERE c.account = link.account;
+
+    PERFORM identity.forgive_failures(link.email);
+    PERFORM journal.append('user.password_reset', link.account,
+        jsonb_build_object('account', link.account), caller.traceparent);
+    PERFORM identity.send_mail('password-changed', link.account);
+
+    moved := identity.end_sessions(caller, link.account,
+        identity.other_sessions(link.account, NULL), 'password-reset');
+
+    RETURN (204, NULL, moved, NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.reset_password(azora.caller, text, text) IS
+    'POST /v1/auth/password/reset';
+
+-- Failures of all addresses: the count over all, too.
+CREATE OR REPLACE FUNCTION identity.forgive_failures(email text)
+RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+    DELETE FROM identity.login_failure AS f
+    WHERE f.principal = sha256(convert_to(lower(forgive_failures.email),
+                                          'UTF8'))
+$$;
+
+COMMENT ON FUNCTION identity.forgive_failures(text) IS
+    'Forgets all failed logins of an account';
+
+CREATE OR REPLACE FUNCTION identity.purge_tokens(batch int)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    gone  int;
+BEGIN
+    DELETE FROM identity.one_time_token AS t
+    WHERE t.ctid = ANY (ARRAY(
+        SELECT o.ctid
+        FROM identity.one_time_token AS o
+        WHERE o.expires_at < now() - interval '1 day'
+        ORDER BY o.expires_at
+        LIMIT batch
+        FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+
+    RETURN gone;
+END
+$$;
+
+COMMENT ON FUNCTION identity.purge_tokens(int) IS
+    'Forgets links that are over';

@@ -1,0 +1,8 @@
+BEGIN;
+
+DROP TABLE identity.one_time_token;
+
+ALTER TABLE identity.account
+    DROP COLUMN email_verified_at;
+
+COMMIT;
