@@ -18,6 +18,7 @@
 #define NGX_HTTP_AZORA_AUTH_KID_LEN       43    /* base64url of a SHA-256 */
 #define NGX_HTTP_AZORA_AUTH_JWK_KID_MAX   128
 #define NGX_HTTP_AZORA_AUTH_HASH_LEN      32
+#define NGX_HTTP_AZORA_AUTH_SIGNATURE_MAX 512   /* RSA of 4,096 bits */
 
 #define NGX_HTTP_AZORA_AUTH_PASSWORD_MAX  1024  /* bytes, never truncated */
 #define NGX_HTTP_AZORA_AUTH_PHC_MAX       160   /* "$azp$<id>$argon2id$..." */
@@ -36,13 +37,18 @@ typedef enum {
 } ngx_http_azora_auth_key_state_e;
 
 
-/* One P-256 key; whoever names its kid gets ES256 and nothing else. */
+/*
+ * One P-256 key, or an RSA key in a ring that takes such; whoever names its kid
+ * gets ES256, or RS256, and nothing else.
+ */
 
 typedef struct {
     ngx_str_t                  kid;
     ngx_str_t                  x;         /* base64url of the point */
     ngx_str_t                  y;
     ngx_uint_t                 private;   /* ours: signs, is published */
+    ngx_uint_t                 rsa;
+    size_t                     size;      /* of a signature */
     EVP_PKEY                  *pkey;
     EVP_PKEY_CTX              *verify;    /* initialized for verification */
     ngx_http_azora_auth_key_state_e  state;
@@ -52,6 +58,7 @@ typedef struct {
 typedef struct {
     ngx_http_azora_auth_key_t  keys[NGX_HTTP_AZORA_AUTH_KEYS_MAX];
     ngx_uint_t                 nkeys;
+    ngx_uint_t                 rsa;       /* takes RSA keys, for RS256 */
     ngx_http_azora_auth_key_t *active;    /* signs; NULL: nobody logs in */
     EVP_MD                    *sha256;    /* fetched once */
     EVP_MD_CTX                *digest;    /* of this process */

@@ -10,7 +10,11 @@
 #include <openssl/param_build.h>
 
 
-static ngx_uint_t ngx_http_azora_auth_jwk_usable(json_t *jwk);
+static ngx_uint_t ngx_http_azora_auth_jwk_usable(json_t *jwk,
+    ngx_uint_t rsa);
+static BIGNUM *ngx_http_azora_auth_jwk_number(json_t *value);
+static EVP_PKEY *ngx_http_azora_auth_jwk_rsa(json_t *jwk);
+static ngx_uint_t ngx_http_azora_auth_jwk_roca(const BIGNUM *n);
 static EVP_PKEY *ngx_http_azora_auth_jwk_pkey(json_t *jwk);
 
 
@@ -20,13 +24,18 @@ ngx_http_azora_auth_ring_add_jwk(ngx_http_azora_auth_ring_t *ring,
 {
     EVP_PKEY    *pkey;
     ngx_str_t    kid;
+    ngx_uint_t   rsa;
     const char  *name;
 
-    if (!ngx_http_azora_auth_jwk_usable(jwk)) {
+    name = json_string_value(json_object_get(jwk, "kty"));
+    rsa = ring->rsa && name != NULL && ngx_strcmp(name, "RSA") == 0;
+
+    if (!ngx_http_azora_auth_jwk_usable(jwk, rsa)) {
         return NGX_DECLINED;
     }
 
-    pkey = ngx_http_azora_auth_jwk_pkey(jwk);
+    pkey = rsa ? ngx_http_azora_auth_jwk_rsa(jwk)
+               : ngx_http_azora_auth_jwk_pkey(jwk);
     if (pkey == NULL) {
         return NGX_DECLINED;
     }
@@ -47,10 +56,13 @@ ngx_http_azora_auth_ring_add_jwk(ngx_http_azora_auth_ring_t *ring,
 }
 
 
-/* RFC 7517 4: what the key says about itself must allow ES256 signatures. */
+/*
+ * RFC 7517 4: what the key says about itself must allow ES256 signatures, or
+ * RS256.
+ */
 
 static ngx_uint_t
-ngx_http_azora_auth_jwk_usable(json_t *jwk)
+ngx_http_azora_auth_jwk_usable(json_t *jwk, ngx_uint_t rsa)
 {
     size_t        i;
     json_t       *ops, *value;
@@ -59,13 +71,13 @@ ngx_http_azora_auth_jwk_usable(json_t *jwk)
 
     static const struct {
         const char  *name;
-        const char  *value;
+        const char  *value[2];
         ngx_uint_t   required;
     } members[] = {
-        { "kty", "EC", 1 },
-        { "crv", "P-256", 1 },
-        { "alg", "ES256", 0 },
-        { "use", "sig", 0 }
+        { "kty", { "EC", "RSA" }, 1 },
+        { "crv", { "P-256", NULL }, 1 },
+        { "alg", { "ES256", "RS256" }, 0 },
+        { "use", { "sig", "sig" }, 0 }
     };
 
     if (!json_is_object(jwk) || json_object_get(jwk, "d") != NULL) {
@@ -76,13 +88,15 @@ ngx_http_azora_auth_jwk_usable(json_t *jwk)
 
         value = json_object_get(jwk, members[i].name);
 
-        if (value == NULL && !members[i].required) {
+        if ((value == NULL && !members[i].required)
+            || members[i].value[rsa] == NULL)
+        {
             continue;
         }
 
         text = json_string_value(value);
 
-        if (text == NULL || ngx_strcmp(text, members[i].value) != 0) {
+        if (text == NULL || ngx_strcmp(text, members[i].value[rsa]) != 0) {
             return 0;
         }
     }
@@ -110,6 +124,105 @@ ngx_http_azora_auth_jwk_usable(json_t *jwk)
     }
 
     return verify;
+}
+
+
+/* NULL: not a modulus and an exponent that may be used (RFC 8017 3.1) */
+
+static EVP_PKEY *
+ngx_http_azora_auth_jwk_rsa(json_t *jwk)
+{
+    BIGNUM          *n, *e;
+    EVP_PKEY        *pkey;
+    OSSL_PARAM      *params;
+    EVP_PKEY_CTX    *ctx;
+    OSSL_PARAM_BLD  *bld;
+
+    pkey = NULL;
+    params = NULL;
+    n = ngx_http_azora_auth_jwk_number(json_object_get(jwk, "n"));
+    e = ngx_http_azora_auth_jwk_number(json_object_get(jwk, "e"));
+    bld = OSSL_PARAM_BLD_new();
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+
+    if (n != NULL && e != NULL && bld != NULL && ctx != NULL
+        && BN_is_odd(n) && BN_is_odd(e) && BN_num_bits(e) <= 64
+        && !BN_is_one(e) && !ngx_http_azora_auth_jwk_roca(n)
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1)
+    {
+        params = OSSL_PARAM_BLD_to_param(bld);
+    }
+
+    if (params == NULL
+        || EVP_PKEY_fromdata_init(ctx) != 1
+        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+    {
+        pkey = NULL;
+    }
+
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(bld);
+    BN_free(n);
+    BN_free(e);
+    ERR_clear_error();
+
+    return pkey;
+}
+
+
+/*
+ * Some smart cards made primes whose product is a power of 65537 modulo every
+ * small prime, and can be factored (CVE-2017-15361).  By chance a modulus is
+ * so once in 2^27.
+ */
+
+static ngx_uint_t
+ngx_http_azora_auth_jwk_roca(const BIGNUM *n)
+{
+    BN_ULONG    rest, power, p;
+    ngx_uint_t  i;
+
+    static const u_char  primes[] = {
+        11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151,
+        157
+    };
+
+    for (i = 0; i < sizeof(primes); i++) {
+
+        p = primes[i];
+        rest = BN_mod_word(n, p);
+
+        for (power = 65537 % p; power != rest && power != 1; /* void */ ) {
+            power = power * 65537 % p;
+        }
+
+        if (power != rest) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static BIGNUM *
+ngx_http_azora_auth_jwk_number(json_t *value)
+{
+    u_char  bytes[NGX_HTTP_AZORA_AUTH_SIGNATURE_MAX];
+    size_t  len;
+
+    if (!json_is_string(value)
+        || ngx_http_azora_auth_base64url((u_char *) json_string_value(value),
+                                         json_string_length(value), bytes,
+                                         sizeof(bytes), &len)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return BN_bin2bn(bytes, (int) len, NULL);
 }
 
 

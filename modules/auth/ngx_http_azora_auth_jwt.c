@@ -1,6 +1,7 @@
 
 /*
- * Access tokens: compact JWS (RFC 7515) with ES256, claims of RFC 9068.
+ * Access tokens: compact JWS (RFC 7515) with ES256, claims of RFC 9068.  ID
+ * tokens of others are opened here as well, also with RS256.
  *
  * Nothing a token says about how it wants to be verified is believed: the
  * header only names a key of the ring, and the key knows its algorithm.
@@ -20,6 +21,8 @@ static ngx_int_t ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
 static ngx_http_azora_auth_key_t *ngx_http_azora_auth_find(
     ngx_http_azora_auth_ring_t *ring, json_t *kid);
 static size_t ngx_http_azora_auth_der_integer(u_char *dst, const u_char *src);
+static ngx_int_t ngx_http_azora_auth_verify(ngx_http_azora_auth_key_t *key,
+    const u_char *signature, size_t len, const u_char *hash);
 static ngx_int_t ngx_http_azora_auth_signature(
     ngx_http_azora_auth_ring_t *ring, ngx_http_azora_auth_key_t *key,
     const ngx_str_t *input, const u_char *raw);
@@ -85,7 +88,7 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
     size_t                      n;
     u_char                     *dot1, *dot2, *end;
     u_char                      header[NGX_HTTP_AZORA_AUTH_HEADER_MAX];
-    u_char                      raw[64];
+    u_char                      raw[NGX_HTTP_AZORA_AUTH_SIGNATURE_MAX];
     ngx_int_t                   rc;
     ngx_str_t                   input;
     ngx_http_azora_auth_key_t  *key;
@@ -107,7 +110,7 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
 
     /* a third dot is no base64url character and fails below */
 
-    if (dot2 == NULL || dot1 == token->data || dot2 == dot1 + 1) {
+    if (dot2 == NULL || dot1 == token->data) {
         return ngx_http_azora_auth_refuse(jwt, "the token is not a JWT");
     }
 
@@ -125,9 +128,10 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
         return rc;
     }
 
-    if (ngx_http_azora_auth_base64url(dot2 + 1, end - dot2 - 1, raw, 64, &n)
+    if (ngx_http_azora_auth_base64url(dot2 + 1, end - dot2 - 1, raw,
+                                      key->size, &n)
         != NGX_OK
-        || n != 64)
+        || n != key->size)
     {
         return ngx_http_azora_auth_refuse(jwt, "the token's signature cannot "
                                                "be decoded");
@@ -290,7 +294,9 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
     /* compared as it is: "es256" is another name, RFC 7515 4.1.1 */
 
     if (!json_is_string(alg)
-        || ngx_strcmp(json_string_value(alg), "ES256") != 0)
+        || (ngx_strcmp(json_string_value(alg), "ES256") != 0
+            && !(ring->rsa
+                 && ngx_strcmp(json_string_value(alg), "RS256") == 0)))
     {
         jwt->reason = "the token's algorithm is not accepted";
         goto done;
@@ -305,6 +311,15 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
 
     if (*key == NULL) {
         jwt->reason = "the token's key is not known";
+        goto done;
+    }
+
+    /* RFC 8725 3.1: the key says how it is used, not the token */
+
+    if (ngx_strcmp(json_string_value(alg), (*key)->rsa ? "RS256" : "ES256")
+        != 0)
+    {
+        jwt->reason = "the token's algorithm is not its key's";
         goto done;
     }
 
@@ -396,6 +411,16 @@ ngx_http_azora_auth_signature(ngx_http_azora_auth_ring_t *ring,
 
     static const u_char  zero[32];
 
+    if (ngx_http_azora_auth_digest(ring, input->data, input->len, hash)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (key->rsa) {
+        return ngx_http_azora_auth_verify(key, raw, key->size, hash);
+    }
+
     for (i = 0; i < 64; i += 32) {
         if (ngx_memcmp(raw + i, zero, 32) == 0
             || ngx_memcmp(raw + i, ngx_http_azora_auth_p256_n, 32) >= 0)
@@ -410,13 +435,18 @@ ngx_http_azora_auth_signature(ngx_http_azora_auth_ring_t *ring,
     der[0] = 0x30;
     der[1] = (u_char) (len - 2);
 
-    if (ngx_http_azora_auth_digest(ring, input->data, input->len, hash)
-        != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
+    return ngx_http_azora_auth_verify(key, der, len, hash);
+}
 
-    if (EVP_PKEY_verify(key->verify, der, len, hash, sizeof(hash)) != 1) {
+
+static ngx_int_t
+ngx_http_azora_auth_verify(ngx_http_azora_auth_key_t *key,
+    const u_char *signature, size_t len, const u_char *hash)
+{
+    if (EVP_PKEY_verify(key->verify, signature, len, hash,
+                        NGX_HTTP_AZORA_AUTH_HASH_LEN)
+        != 1)
+    {
         ERR_clear_error();
         return NGX_DECLINED;
     }

@@ -6,12 +6,16 @@
 
 #include "ngx_http_azora_auth.h"
 #include <openssl/core_names.h>
+#include <openssl/rsa.h>
 
 
 /* a key in the JWKS, and its kid and x once more */
 #define NGX_HTTP_AZORA_AUTH_JWK_MAX  512
 
 
+static ngx_uint_t ngx_http_azora_auth_ring_p256(EVP_PKEY *pkey);
+static ngx_uint_t ngx_http_azora_auth_ring_rsa(EVP_PKEY *pkey);
+static ngx_int_t ngx_http_azora_auth_ring_rs256(EVP_PKEY_CTX *ctx);
 static ngx_int_t ngx_http_azora_auth_key_point(ngx_pool_t *pool,
     EVP_PKEY *pkey, const char *param, ngx_str_t *out);
 static ngx_int_t ngx_http_azora_auth_key_kid(ngx_http_azora_auth_ring_t *ring,
@@ -52,18 +56,15 @@ ngx_http_azora_auth_ring_add(ngx_http_azora_auth_ring_t *ring,
     ngx_pool_t *pool, EVP_PKEY *pkey, const ngx_str_t *kid,
     ngx_uint_t private, ngx_http_azora_auth_key_state_e state)
 {
-    char                        group[32];
-    size_t                      len;
     ngx_int_t                   rc;
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, rsa;
     ngx_http_azora_auth_key_t  *key;
 
     rc = NGX_DECLINED;
+    rsa = ring->rsa && !private && ngx_http_azora_auth_ring_rsa(pkey);
 
     if (ring->nkeys == NGX_HTTP_AZORA_AUTH_KEYS_MAX
-        || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC
-        || EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) != 1
-        || ngx_strcmp(group, "prime256v1") != 0)
+        || (rsa ? kid->len == 0 : !ngx_http_azora_auth_ring_p256(pkey)))
     {
         goto failed;
     }
@@ -74,18 +75,24 @@ ngx_http_azora_auth_ring_add(ngx_http_azora_auth_ring_t *ring,
 
     key->pkey = pkey;
     key->private = private;
+    key->rsa = rsa;
+    key->size = rsa ? (size_t) EVP_PKEY_get_size(pkey) : 64;
     key->kid = *kid;
     key->state = state;
     key->verify = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 
     if (key->verify == NULL
         || EVP_PKEY_verify_init(key->verify) != 1
-        || ngx_http_azora_auth_key_point(pool, pkey, OSSL_PKEY_PARAM_EC_PUB_X,
-                                         &key->x)
-           != NGX_OK
-        || ngx_http_azora_auth_key_point(pool, pkey, OSSL_PKEY_PARAM_EC_PUB_Y,
-                                         &key->y)
-           != NGX_OK
+        || (rsa && ngx_http_azora_auth_ring_rs256(key->verify) != NGX_OK)
+        || (!rsa
+            && (ngx_http_azora_auth_key_point(pool, pkey,
+                                              OSSL_PKEY_PARAM_EC_PUB_X,
+                                              &key->x)
+                != NGX_OK
+                || ngx_http_azora_auth_key_point(pool, pkey,
+                                                 OSSL_PKEY_PARAM_EC_PUB_Y,
+                                                 &key->y)
+                   != NGX_OK))
         || (kid->len == 0
             && ngx_http_azora_auth_key_kid(ring, pool, key) != NGX_OK))
     {
@@ -122,6 +129,38 @@ failed:
     ERR_clear_error();
 
     return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_auth_ring_p256(EVP_PKEY *pkey)
+{
+    char    group[32];
+    size_t  len;
+
+    return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC
+           && EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) == 1
+           && ngx_strcmp(group, "prime256v1") == 0;
+}
+
+
+/* RFC 7518 3.3: at least 2,048 bits */
+
+static ngx_uint_t
+ngx_http_azora_auth_ring_rsa(EVP_PKEY *pkey)
+{
+    return EVP_PKEY_get_base_id(pkey) == EVP_PKEY_RSA
+           && EVP_PKEY_get_bits(pkey) >= 2048
+           && EVP_PKEY_get_bits(pkey) <= 4096;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_ring_rs256(EVP_PKEY_CTX *ctx)
+{
+    return (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1
+            && EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1)
+           ? NGX_OK : NGX_ERROR;
 }
 
 
