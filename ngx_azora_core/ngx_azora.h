@@ -142,6 +142,8 @@ struct ngx_azora_field_s {
                                                 with text/event-stream */
 #define NGX_AZORA_HIDDEN            0x1000   /* not in OpenAPI */
 #define NGX_AZORA_FORM              0x2000   /* the body may be a form, too */
+#define NGX_AZORA_ANY_QUERY         0x4000   /* unknown parameters of the query
+                                                are passed over */
 
 struct ngx_azora_row_s {
     ngx_uint_t                 method;       /* NGX_HTTP_GET, ... */

@@ -87,7 +87,11 @@ ngx_azora_field_query_pair(ngx_azora_validation_t *v, const u_char *p,
     i = ngx_azora_field_query_index(v->ctx->endpoint, &name);
 
     if (i == NGX_AZORA_NONE) {
-        ngx_azora_field_wrong(v, NULL, "is not known here");
+
+        if (!(v->ctx->endpoint->row->flags & NGX_AZORA_ANY_QUERY)) {
+            ngx_azora_field_wrong(v, NULL, "is not known here");
+        }
+
         return NGX_OK;
     }
 

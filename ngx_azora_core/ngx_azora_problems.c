@@ -142,6 +142,9 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "The quiz opens when all lessons of the course are done." },
     { "link-over", "This link is over",
       "A link in a mail works once, within an hour." },
+    { "login-refused", "The provider did not log you in",
+      "A login at a provider ends in the browser that began it, within ten "
+      "minutes. GET /v1/auth/oauth/{provider}/start begins again." },
     { "memo-too-long", "The memo is too long",
       "A memo has at most 280 characters." },
     { "mfa-required", "A code is needed as well",
@@ -185,6 +188,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "approves what is about themself." },
     { "precondition-failed", "A precondition failed",
       "The resource changed since you read it." },
+    { "provider-unavailable", "The provider does not answer",
+      "Logging in with it is not possible at the moment. Try again." },
     { "quote-expired", "The quote does not hold any more",
       "Ask for another: rates move." },
     { "range-not-satisfiable", "Range not satisfiable",

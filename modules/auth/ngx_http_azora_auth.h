@@ -97,6 +97,7 @@ typedef struct {
     ngx_str_t                  typ;
     ngx_str_t                  payload;
     const char                *reason;    /* of a refusal, static */
+    ngx_uint_t                 unknown;   /* refused for its key's name */
     u_char                     decoded[NGX_HTTP_AZORA_AUTH_TOKEN_MAX];
     u_char                     text[NGX_HTTP_AZORA_AUTH_TOKEN_MAX];
 } ngx_http_azora_auth_jwt_t;
@@ -161,6 +162,9 @@ typedef struct {
     ngx_str_t                      vault_file;
     ngx_str_t                      name;         /* of the service */
     ngx_http_azora_auth_mail_conf_t mail;
+    ngx_array_t                   *providers;    /* of logins elsewhere */
+    ngx_str_t                      oauth_base;   /* of redirect URIs */
+    ngx_str_t                      oauth_return; /* of browsers, or empty */
     ngx_str_t                      common_file;
     ngx_str_t                      pool_name;
     ngx_int_t                      pool_threads;

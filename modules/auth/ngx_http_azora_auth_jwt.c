@@ -18,6 +18,8 @@
 static ngx_int_t ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
     const u_char *data, size_t len, ngx_http_azora_auth_jwt_t *jwt,
     ngx_http_azora_auth_key_t **key);
+static ngx_uint_t ngx_http_azora_auth_params_are(json_t *root);
+static ngx_uint_t ngx_http_azora_auth_alg_is(json_t *alg, const char *name);
 static ngx_http_azora_auth_key_t *ngx_http_azora_auth_find(
     ngx_http_azora_auth_ring_t *ring, json_t *kid);
 static size_t ngx_http_azora_auth_der_integer(u_char *dst, const u_char *src);
@@ -95,6 +97,7 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
 
     key = NULL;
     jwt->reason = NULL;
+    jwt->unknown = 0;
     ngx_str_null(&jwt->typ);
     ngx_str_null(&jwt->payload);
     ngx_memzero(&jwt->identity, sizeof(ngx_http_azora_auth_proof_t));
@@ -256,9 +259,8 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
     const u_char *data, size_t len, ngx_http_azora_auth_jwt_t *jwt,
     ngx_http_azora_auth_key_t **key)
 {
-    json_t        *root, *alg, *kid, *typ, *value;
+    json_t        *root, *alg, *kid, *typ;
     ngx_int_t      rc;
-    const char    *name;
     json_error_t   error;
 
     root = json_loadb((char *) data, len, JSON_REJECT_DUPLICATES, &error);
@@ -272,19 +274,10 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
     rc = NGX_DECLINED;
     *key = NULL;
 
-    /*
-     * RFC 8725 3.1, 3.10: jwk, jku, x5u, x5c would bring a key along, crit
-     * and b64 would change the rules: no parameter but these three is taken.
-     */
-
-    json_object_foreach(root, name, value) {
-        if (ngx_strcmp(name, "alg") != 0 && ngx_strcmp(name, "kid") != 0
-            && ngx_strcmp(name, "typ") != 0)
-        {
-            jwt->reason = "the token's header has a parameter that is not "
-                          "accepted";
-            goto done;
-        }
+    if (!ngx_http_azora_auth_params_are(root)) {
+        jwt->reason = "the token's header has a parameter that is not "
+                      "accepted";
+        goto done;
     }
 
     alg = json_object_get(root, "alg");
@@ -293,16 +286,18 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
 
     /* compared as it is: "es256" is another name, RFC 7515 4.1.1 */
 
-    if (!json_is_string(alg)
-        || (ngx_strcmp(json_string_value(alg), "ES256") != 0
-            && !(ring->rsa
-                 && ngx_strcmp(json_string_value(alg), "RS256") == 0)))
+    if (!ngx_http_azora_auth_alg_is(alg, "ES256")
+        && !(ring->rsa && ngx_http_azora_auth_alg_is(alg, "RS256")))
     {
         jwt->reason = "the token's algorithm is not accepted";
         goto done;
     }
 
-    if (!json_is_string(kid) || (typ != NULL && !json_is_string(typ))) {
+    if (!json_is_string(kid)
+        || (typ != NULL
+            && (!json_is_string(typ)
+                || json_string_length(typ) > NGX_HTTP_AZORA_AUTH_TYPE_MAX)))
+    {
         jwt->reason = "the token's header is not well formed";
         goto done;
     }
@@ -311,24 +306,18 @@ ngx_http_azora_auth_header(ngx_http_azora_auth_ring_t *ring,
 
     if (*key == NULL) {
         jwt->reason = "the token's key is not known";
+        jwt->unknown = 1;
         goto done;
     }
 
     /* RFC 8725 3.1: the key says how it is used, not the token */
 
-    if (ngx_strcmp(json_string_value(alg), (*key)->rsa ? "RS256" : "ES256")
-        != 0)
-    {
+    if (!ngx_http_azora_auth_alg_is(alg, (*key)->rsa ? "RS256" : "ES256")) {
         jwt->reason = "the token's algorithm is not its key's";
         goto done;
     }
 
     if (typ != NULL) {
-        if (json_string_length(typ) > NGX_HTTP_AZORA_AUTH_TYPE_MAX) {
-            jwt->reason = "the token's header is not well formed";
-            goto done;
-        }
-
         jwt->typ.data = jwt->text;
         jwt->typ.len = json_string_length(typ);
         ngx_memcpy(jwt->text, json_string_value(typ), jwt->typ.len);
@@ -341,6 +330,36 @@ done:
     json_decref(root);
 
     return rc;
+}
+
+
+/*
+ * RFC 8725 3.1, 3.10: jwk, jku, x5u, x5c would bring a key along, crit and b64
+ * would change the rules: no parameter but these three is taken.
+ */
+
+static ngx_uint_t
+ngx_http_azora_auth_params_are(json_t *root)
+{
+    json_t      *value;
+    const char  *name;
+
+    json_object_foreach(root, name, value) {
+        if (ngx_strcmp(name, "alg") != 0 && ngx_strcmp(name, "kid") != 0
+            && ngx_strcmp(name, "typ") != 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_auth_alg_is(json_t *alg, const char *name)
+{
+    return json_is_string(alg) && ngx_strcmp(json_string_value(alg), name) == 0;
 }
 
 

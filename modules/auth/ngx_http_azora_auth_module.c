@@ -8,6 +8,7 @@
 
 #include "ngx_http_azora_auth_factor.h"
 #include "ngx_http_azora_auth_mail.h"
+#include "ngx_http_azora_auth_oauth.h"
 #include <sodium.h>
 
 
@@ -152,6 +153,27 @@ static ngx_command_t  ngx_http_azora_auth_commands[] = {
       offsetof(ngx_http_azora_auth_main_conf_t, mail.link),
       NULL },
 
+    { ngx_string("azora_oauth"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_azora_auth_set_oauth,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("azora_oauth_base"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, oauth_base),
+      NULL },
+
+    { ngx_string("azora_oauth_return"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, oauth_return),
+      NULL },
+
     { ngx_string("azora_auth_breached_list"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_azora_auth_set_file,
@@ -269,7 +291,8 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
         || ngx_http_azora_auth_revoked_add(cf) != NGX_OK
         || ngx_http_azora_auth_factor_add(cf, conf) != NGX_OK
         || ngx_http_azora_auth_recover_add(cf, conf) != NGX_OK
-        || ngx_http_azora_auth_mail_add(cf, conf) != NGX_OK)
+        || ngx_http_azora_auth_mail_add(cf, conf) != NGX_OK
+        || ngx_http_azora_auth_oauth_add(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -511,7 +534,9 @@ ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_azora_auth_mail_init(cf, amcf) != NGX_OK) {
+    if (ngx_http_azora_auth_mail_init(cf, amcf) != NGX_OK
+        || ngx_http_azora_auth_oauth_init(cf, amcf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

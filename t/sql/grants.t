@@ -25,14 +25,14 @@ my @endpoints = qw(
     identity.list_sessions identity.list_user_sessions identity.list_users
     identity.lock_user identity.login identity.logout identity.make_key
     identity.make_service identity.me identity.mfa
-    identity.new_recovery_codes identity.refresh identity.register
-    identity.remove_totp identity.reset_password identity.revoke_key
-    identity.set_roles identity.set_up_admin identity.unlock_user
-    identity.update_me identity.verify_email journal.audit
-    journal.change_webhook journal.create_webhook journal.delete_webhook
-    journal.get_webhook journal.list_dead_letters journal.list_deliveries
-    journal.list_webhooks journal.my_activity journal.my_receipt
-    journal.replay_dead_letter journal.retry_delivery
+    identity.new_recovery_codes identity.oauth_login identity.refresh
+    identity.register identity.remove_totp identity.reset_password
+    identity.revoke_key identity.set_roles identity.set_up_admin
+    identity.unlock_user identity.update_me identity.verify_email
+    journal.audit journal.change_webhook journal.create_webhook
+    journal.delete_webhook journal.get_webhook journal.list_dead_letters
+    journal.list_deliveries journal.list_webhooks journal.my_activity
+    journal.my_receipt journal.replay_dead_letter journal.retry_delivery
     journal.rotate_webhook journal.test_webhook
     learning.enrol learning.get_attempt learning.get_course
     learning.get_enrolment learning.get_lesson learning.list_courses

@@ -4,9 +4,9 @@
  * not part of the project: the tests skip where ../shared/corpora beside the
  * checkout does not have them.
  *
- * The verifier offers ES256 on P-256 only, and in a ring for the tokens of other
- * issuers RS256 too; what Wycheproof calls valid for another algorithm has to
- * be refused here as well.
+ * The verifier offers ES256 on P-256 only, and in a ring for the tokens of
+ * other issuers RS256 too; what Wycheproof calls valid for another algorithm
+ * has to be refused here as well.
  */
 
 

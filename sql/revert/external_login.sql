@@ -1,0 +1,5 @@
+BEGIN;
+
+DROP TABLE identity.external_login;
+
+COMMIT;

@@ -1,0 +1,285 @@
+#!/usr/bin/perl
+
+# Logging in at a provider: the way of a browser there and back, who one is
+# here then, and everything that can be wrong with an answer.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/../lib";
+
+use Azora::Process qw(spew);
+use Azora::Test;
+use Azora::Token;
+use HTTP::Tiny;
+use JSON::PP ();
+use Test::More;
+
+my $tools = `'$Azora::Test::ROOT/t/npm/install' auth`;
+plan skip_all => 'npm cannot install the provider here' if $? >> 8 == 3;
+chomp $tools;
+
+my $redirect = 'https://azora.test/v1/auth/oauth/test/callback';
+my $node = open(my $provider, '-|', 'node', "$Bin/provider.mjs",
+                "$tools/node_modules", $redirect) or die "node: $!\n";
+END { my $status = $?; stop_provider(); $? = $status }
+chomp(my $port = <$provider> // '');
+die "the provider does not start\n" if $port !~ /^\d+\z/;
+
+my $azora = Azora::Test->start(workers => 2, edit => sub {
+    my ($dir) = m{azora_auth_key_dir\s+"(.*)/keys"};
+    spew("$dir/secrets/client", "secret & more: ~\n");
+    chmod 0600, "$dir/secrets/client";
+    s{(azora_mail_dir)}{azora_oauth test issuer=http://127.0.0.1:$port
+        client_id=azora client_secret_file=$dir/secrets/client;
+        azora_oauth gone issuer=http://127.0.0.1:9 client_id=azora;
+        azora_oauth google client_id=x;
+        $1};
+});
+my $password = 'a long pass phrase';
+
+
+sub stop_provider {
+    kill 'KILL', $node if $node;
+    close $provider if $node;
+    $node = 0;
+}
+
+
+sub problem { return ($_[0]{json}{type} // '') =~ s{^/problems/}{}r }
+
+sub control {
+    my $json = JSON::PP::encode_json({ @_ });
+    my $r = HTTP::Tiny->new->get("http://127.0.0.1:$port/control?"
+        . $json =~ s/([^\w])/sprintf '%%%02X', ord $1/ger);
+    die "control: $r->{status}\n" if $r->{content} ne 'done';
+}
+
+
+# A browser that begins here: {location, cookie}
+sub begin {
+    my $r = $azora->get('/v1/auth/oauth/test/start');
+    my ($cookie) = ($r->{headers}{'set-cookie'} // '') =~ /^([^;]+)/;
+    return { answer => $r, location => $r->{headers}{location},
+             cookie => $cookie };
+}
+
+# ... goes to the provider and is sent back to an address of ours.
+sub there {
+    my ($url) = @_;
+    my $http = HTTP::Tiny->new(max_redirect => 0);
+    my %cookies;
+
+    for (1 .. 6) {
+        return $url if $url =~ m{^https://azora\.test/};
+        my $r = $http->get($url, { headers => { Cookie => join '; ',
+            map { "$_=$cookies{$_}" } sort keys %cookies } });
+        my $set = $r->{headers}{'set-cookie'} // [];
+        for (ref $set ? @$set : $set) {
+            $cookies{$1} = $2 if /^([^=]+)=([^;]*)/;
+        }
+        my $to = $r->{headers}{location}
+            or die "the provider: $r->{status} $r->{content}\n";
+        $url = $to =~ m{^/} ? "http://127.0.0.1:$port$to" : $to;
+    }
+    die "the provider goes in circles\n";
+}
+
+sub back {
+    my ($address, $cookie) = @_;
+    return $azora->get($address =~ s{^https://azora\.test}{}r,
+        headers => { $cookie ? (Cookie => $cookie) : () });
+}
+
+sub login {
+    my $begun = begin();
+    return back(there($begun->{location}), $begun->{cookie});
+}
+
+sub subject {
+    my (undef, $claims) = Azora::Token::parts($_[0]{json}{access_token});
+    return $claims->{sub};
+}
+
+sub sessions { return $azora->value('SELECT count(*) FROM identity.session') }
+
+
+subtest 'the way there' => sub {
+    my $begun = begin();
+    my $r = $begun->{answer};
+    is $r->{status}, 303, 'the browser is sent on' or diag $r->{body};
+    is $r->{headers}{'cache-control'}, 'no-store', 'which is not stored';
+    like $r->{headers}{'set-cookie'}, qr/\A__Host-azora_oauth=[\w-]{43}\.\d+;
+        \ Max-Age=600;\ Path=\/;\ HttpOnly;\ Secure;\ SameSite=Lax\z/x,
+        'with a cookie of ten minutes';
+    my ($to, $query) = split /\?/, $begun->{location};
+    is $to, "http://127.0.0.1:$port/auth", 'to where discovery says';
+    my %query = map { my ($n, $v) = split /=/;
+        ($n => $v =~ s/%(..)/chr hex $1/ger) } split /&/, $query;
+    is_deeply [sort keys %query], [qw(client_id code_challenge
+        code_challenge_method nonce redirect_uri response_type scope state)],
+        'with all it needs';
+    is $query{redirect_uri}, $redirect, 'to come back exactly here';
+    is $query{code_challenge_method}, 'S256', 'PKCE by hash';
+    like $query{$_}, qr/\A[\w-]{43}\z/, "$_ of 256 bits"
+        for qw(code_challenge nonce state);
+    my $other = begin();
+    unlike $other->{location}, qr/\Q$query{state}\E/, 'of each login its own';
+    is $azora->get('/v1/auth/oauth/nowhere/start')->{status}, 404,
+        'only to providers that are configured';
+};
+
+
+subtest 'somebody new' => sub {
+    my $r = login();
+    is $r->{status}, 200, 'is logged in' or diag $r->{body};
+    is $r->{headers}{'cache-control'}, 'no-store', 'which is not stored';
+    my (undef, $claims) = Azora::Token::parts($r->{json}{access_token});
+    is_deeply [@$claims{qw(acr amr)}], ['1', ['oidc']], 'by the provider';
+    my $me = $azora->get('/v1/me', token => $r->{json}{access_token});
+    is $me->{json}{email}, 'amina@example.org', 'with the proved address';
+    is $me->{json}{name}, 'Amina D.', 'and the name';
+    my ($row) = $azora->sql('SELECT * FROM identity.external_login');
+    is_deeply [@$row{qw(issuer subject account)}],
+        ["http://127.0.0.1:$port", 'amina', subject($r)],
+        'known by issuer and subject';
+    ok $azora->value('SELECT email_verified_at IS NOT NULL
+        FROM identity.account'), 'the address need not be proved again';
+
+    control(email => 'amina.new@example.org');
+    my $again = login();
+    is subject($again), subject($r), 'the same person again, whatever the'
+        . ' address is now';
+    is $azora->value('SELECT count(*) FROM identity.account'), 1,
+        'is the same account';
+    is problem($azora->post('/v1/auth/login', json => {
+        email => 'amina@example.org', password => $password })),
+        'invalid-credentials', 'no password opens it';
+};
+
+
+subtest 'addresses prove nothing' => sub {
+    my $bola = $azora->user('bola');
+    control(sub => 'bola-there', email => 'Bola@example.org');
+    my $before = sessions();
+    my $r = login();
+    is $r->{status}, 409, "an address of somebody's here";
+    is problem($r), 'email-taken', 'is theirs';
+    is sessions(), $before, 'nobody is logged in';
+    is $azora->value('SELECT count(*) FROM identity.external_login'), 1,
+        'nothing is linked';
+
+    control(sub => 'chidi', email => 'chidi@example.org', verified => \0);
+    is problem(login()), 'login-refused', 'one that is not proved there';
+    control(verified => 'true');
+    is problem(login()), 'login-refused', 'or by something else than true';
+    is $azora->value("SELECT count(*) FROM identity.account
+        WHERE email = 'chidi\@example.org'"), 0, 'makes no account';
+    control(sub => 'amina', email => 'amina@example.org', verified => \1);
+};
+
+
+subtest 'answers to nobody' => sub {
+    my $before = sessions();
+    my $begun = begin();
+    my $address = there($begun->{location});
+    my $other = begin();
+
+    is problem(back($address)), 'login-refused', 'without the cookie';
+    is problem(back($address, $other->{cookie})), 'login-refused',
+        "with another login's";
+    is problem(back($address =~ s/state=[^&]+/'state=' . 'x' x 43/er,
+                    $begun->{cookie})), 'login-refused', 'another state';
+    is problem(back($address =~ s/&?state=[^&]+//r, $begun->{cookie})),
+        'login-refused', 'no state';
+    is problem(back($address, $begun->{cookie} =~ s/\d+\z/9999999999/r)),
+        'login-refused', 'a cookie that lives longer than it was given';
+    is problem(back($address, $begun->{cookie} =~ s/\d+\z/1/r)),
+        'login-refused', 'one that is over';
+    is problem(back($address =~ s/iss=[^&]+/iss=https%3A%2F%2Fevil.example/r,
+                    $begun->{cookie})), 'login-refused', 'another issuer';
+    is problem(back($address =~ s/&?iss=[^&]+//r, $begun->{cookie})),
+        'login-refused', 'no issuer, of one who always says it';
+    is problem(back($address =~ s/oauth\/test/oauth\/google/r,
+                    $begun->{cookie})), 'login-refused',
+        'at another provider of ours';
+    is problem(back($address =~ s/code=[^&]+/error=access_denied/r,
+                    $begun->{cookie})), 'login-refused', 'a refusal';
+    is problem(back($address =~ s/code=[^&]+/code=abc/r, $begun->{cookie})),
+        'login-refused', 'a code that is none';
+    is sessions(), $before, 'nobody is logged in';
+
+    my $r = back("$address&session_state=1&hd=x", $begun->{cookie});
+    is $r->{status}, 200, 'the answer itself, whatever else is in it'
+        or diag $r->{body};
+    is problem(back($address, $begun->{cookie})), 'login-refused', 'once';
+};
+
+
+subtest 'wrong ID tokens' => sub {
+    my $before = sessions();
+
+    for my $wrong ('nonce', 'no nonce', 'iss', 'aud', 'aud among others',
+                   'azp', 'exp', 'iat of the future', 'iat of long ago',
+                   'nbf', 'no sub', 'typ', 'crit', 'unknown kid',
+                   'jwk in the header', 'key', 'alg none', 'HS256', 'PS256')
+    {
+        control(wrong => $wrong);
+        my $r = login();
+        is "$r->{status} " . problem($r), '401 login-refused', $wrong;
+    }
+
+    control();
+    is sessions(), $before, 'nobody is logged in';
+    is login()->{status}, 200, 'a good one is still taken';
+};
+
+
+subtest 'keys' => sub {
+    for my $alg (qw(RS256 ES256)) {
+        my $begun = begin();
+        my $address = there($begun->{location});
+        control(rotate => 1, alg => $alg);
+        is back($address, $begun->{cookie})->{status}, 200,
+            "change to $alg while somebody logs in";
+    }
+    is login()->{status}, 200, 'and stay so';
+};
+
+
+subtest 'two factors, and locks' => sub {
+    my $r = login();
+    my $token = $r->{json}{access_token};
+    my $secret = $azora->post('/v1/auth/totp', token => $token)
+        ->{json}{secret};
+    chomp(my $code = `oathtool --totp -b $secret`);
+    is $azora->post('/v1/auth/totp/confirm', token => $token,
+                    json => { code => $code })->{status}, 200,
+        'a login at a provider is recent enough for a second factor';
+
+    $r = login();
+    is problem($r), 'mfa-required', 'which is asked for then';
+    $azora->sql('UPDATE identity.totp SET last_step = 1');
+    chomp($code = `oathtool --totp -b $secret`);
+    $r = $azora->post('/v1/auth/mfa', json => {
+        mfa_token => $r->{json}{mfa_token}, code => $code });
+    my (undef, $claims) = Azora::Token::parts($r->{json}{access_token});
+    is_deeply [@$claims{qw(acr amr)}], ['2', [qw(oidc otp mfa)]],
+        'and both are told';
+
+    $azora->sql("UPDATE identity.account SET locked = true
+        WHERE email = 'amina\@example.org'");
+    is problem(login()), 'login-refused', 'a locked account stays locked';
+};
+
+
+subtest 'a provider that is not there' => sub {
+    my $r = $azora->get('/v1/auth/oauth/gone/start');
+    is $r->{status}, 503, 'is said';
+    is problem($r), 'provider-unavailable', 'to be so';
+    ok $r->{headers}{'retry-after'}, 'with a time to wait';
+};
+
+stop_provider();
+done_testing;
