@@ -110,6 +110,9 @@ subtest 'proving an address' => sub {
     is $azora->value("SELECT count(*) FROM journal.entry
         WHERE type = 'user.email_verified'"), 1, 'and journaled';
     is problem(verify(token => $mail->{token})), 'link-over', 'once';
+    my $token = login('amina', $old)->{json}{access_token};
+    ok $azora->get('/v1/me', token => $token)->{json}{email_verified},
+        'her account says so';
 
     is verify()->{status}, 422, 'neither token nor address';
     is verify(token => 'x', email => 'a@example.org')->{status}, 422,
@@ -243,6 +246,19 @@ subtest 'what people are told' => sub {
     is $refresh->($token)->{status}, 401, 'a refresh token used twice';
     ok wait_mail('chidi@example.org', 'session was ended')->{body},
         'is told to its owner';
+};
+
+
+subtest 'links of before' => sub {
+    my $dayo = $azora->user('dayo');
+    forgot('dayo@example.org');
+    my $mail = wait_mail('dayo@example.org', 'a new password');
+    is $azora->post('/v1/auth/password', token => $dayo->{token}, json => {
+        current_password => $old, new_password => $new })->{status}, 204,
+        'a password is changed';
+    is problem(reset_to($mail->{token}, $old)), 'link-over', 'they are over';
+    ok wait_mail('dayo@example.org', 'was changed')->{body},
+        'its owner is told';
 };
 
 

@@ -156,6 +156,15 @@ subtest 'somebody new' => sub {
     is problem($azora->post('/v1/auth/login', json => {
         email => 'amina@example.org', password => $password })),
         'invalid-credentials', 'no password opens it';
+
+    control(sub => 'zuri', email => 'zuri@example.org');
+    my @zuri = (token => login()->{json}{access_token});
+    my $all = $azora->get('/v1/me/export', @zuri)->{json}{logins};
+    is $all->{providers}[0]{subject}, 'zuri', 'who one is there is exported';
+    is $azora->delete('/v1/me', @zuri)->{status}, 204, 'and erased';
+    is $azora->value("SELECT count(*) FROM identity.external_login
+        WHERE subject = 'zuri'"), 0, 'without a trace';
+    control(sub => 'amina', email => 'amina@example.org');
 };
 
 

@@ -124,7 +124,7 @@ subtest 'GET /v1/me/export' => sub {
     my $r = $azora->get('/v1/me/export', token => $dede->{token});
     is $r->{status}, 200, 'is there';
     documented($azora, $r, 'GET /v1/me/export',
-        qw(/sessions /learning /wallets /market /decisions /activity));
+        qw(/logins /sessions /learning /wallets /market /decisions /activity));
     my $all = $r->{json};
     is $all->{account}{email}, 'dede@example.org', 'the account';
     is scalar @{ $all->{sessions} }, 1, 'the session';

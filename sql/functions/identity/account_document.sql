@@ -5,6 +5,7 @@ AS $$
     SELECT json_strip_nulls(json_build_object(
         'id', account.id,
         'email', account.email,
+        'email_verified', account.email_verified_at IS NOT NULL,
         'name', account.name,
         'handle', account.handle,
         'roles', account.roles,

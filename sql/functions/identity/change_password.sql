@@ -24,8 +24,10 @@ BEGIN
     SET password = new_password, changed_at = now()
     WHERE c.account = caller.subject;
 
+    PERFORM identity.forget_links(caller.subject);
     PERFORM journal.append('user.password_changed', caller.subject,
         jsonb_build_object('account', caller.subject), caller.traceparent);
+    PERFORM identity.send_mail('password-changed', caller.subject);
 
     moved := identity.end_sessions(caller, caller.subject,
         identity.other_sessions(caller.subject, caller.session), 'password');

@@ -41,11 +41,14 @@ BEGIN
 
     UPDATE identity.account AS a
     SET email = NULL, name = 'Erased', handle = NULL, roles = '{learner}',
-        erased_at = now()
+        email_verified_at = NULL, erased_at = now()
     WHERE a.id = caller.subject;
 
     DELETE FROM identity.credential AS c WHERE c.account = caller.subject;
     PERFORM identity.forget_second_factor(caller.subject);
+    PERFORM identity.forget_links(caller.subject);
+    DELETE FROM identity.external_login AS e
+    WHERE e.account = caller.subject;
     DELETE FROM identity.login_failure AS f
     WHERE f.principal = sha256(convert_to(mail, 'UTF8'));
     DELETE FROM identity.setup_link AS l WHERE l.email = mail;

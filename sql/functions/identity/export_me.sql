@@ -20,6 +20,7 @@ BEGIN
     RETURN (200, json_build_object(
         'exported_at', azora.rfc3339(now()),
         'account', account,
+        'logins', identity.export_logins(caller.subject),
         'sessions', identity.export_sessions(caller.subject),
         'learning', learning.export_person(caller.subject),
         'wallets', ledger.export_person(caller.subject),
@@ -51,3 +52,25 @@ $$;
 
 COMMENT ON FUNCTION identity.export_sessions(uuid) IS
     'Sessions of an account, also those that are over';
+
+CREATE OR REPLACE FUNCTION identity.export_logins(account uuid)
+RETURNS json
+LANGUAGE sql STABLE
+AS $$
+    SELECT json_build_object(
+        'password', EXISTS (
+            SELECT 1 FROM identity.credential AS c
+            WHERE c.account = export_logins.account),
+        'second_factor', identity.has_second_factor(export_logins.account),
+        'providers', coalesce((
+            SELECT json_agg(json_build_object(
+                'issuer', e.issuer,
+                'subject', e.subject,
+                'created_at', azora.rfc3339(e.created_at))
+                ORDER BY e.created_at, e.issuer)
+            FROM identity.external_login AS e
+            WHERE e.account = export_logins.account), '[]'))
+$$;
+
+COMMENT ON FUNCTION identity.export_logins(uuid) IS
+    'How an account logs in';

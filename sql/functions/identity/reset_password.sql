@@ -107,6 +107,18 @@ $$;
 COMMENT ON FUNCTION identity.reset_password(azora.caller, text, text) IS
     'POST /v1/auth/password/reset';
 
+-- Links that were sent and wait.
+CREATE OR REPLACE FUNCTION identity.forget_links(account uuid)
+RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+    DELETE FROM identity.one_time_token AS t
+    WHERE t.account = forget_links.account
+$$;
+
+COMMENT ON FUNCTION identity.forget_links(uuid) IS
+    'Ends the links that an account was sent';
+
 -- Failures of all addresses: the count over all, too.
 CREATE OR REPLACE FUNCTION identity.forgive_failures(email text)
 RETURNS void
