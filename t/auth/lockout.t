@@ -13,15 +13,17 @@ use Azora::Process qw(poll_until);
 use Azora::Test;
 use Test::More;
 
-my $azora = Azora::Test->start(workers => 1);
+my $azora = Azora::Test->start(workers => 1,
+    http => 'set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;');
 my $right = 'a long pass phrase';
-my @people = map { "amina$_" } 1 .. 3;
+my @people = map { "amina$_" } 1 .. 4;
 $azora->register($_) for @people;
 
 
 sub attempt {
-    my ($name, $password) = @_;
-    return $azora->post('/v1/auth/login', json => {
+    my ($name, $password, $from) = @_;
+    return $azora->post('/v1/auth/login',
+        headers => [$from ? ['X-Forwarded-For' => $from] : ()], json => {
         email => "$name\@example.org", password => $password });
 }
 
@@ -81,6 +83,31 @@ subtest 'attempts at once' => sub {
     cmp_ok $azora->value("SELECT max(failures) FROM identity.login_failure
         WHERE principal = sha256('amina3\@example.org')"), '==', $seen{401},
         'each that was let through';
+};
+
+subtest 'nobody is kept out by others' => sub {
+    my $session = attempt('amina4', $right, '192.0.2.7')->{json};
+    ok $session, 'she logs in at home';
+
+    # more addresses than one, so that only the account's own wait is left
+    my $seen = 0;
+    for my $n (1 .. 12) {
+        my $r = attempt('amina4', "wrong pass $n", "198.51.100.$n");
+        $seen++ if $r->{status} == 429;
+    }
+    cmp_ok $seen, '>', 3, 'guesses from everywhere have to wait';
+    is attempt('amina4', $right, '203.0.113.9')->{status}, 429,
+        'with the right password, too';
+
+    is attempt('amina4', $right, '192.0.2.200')->{status}, 200,
+        'but not in the network that she logged in from';
+    is $azora->get('/v1/me', token => $session->{access_token})->{status},
+        200, 'and her session goes on';
+
+    attempt('amina4', "wrong pass $_", '192.0.2.66') for 1 .. 5;
+    is attempt('amina4', $right, '192.0.2.66')->{status}, 429,
+        'who guesses there waits alone';
+    is attempt('amina4', $right, '192.0.2.7')->{status}, 200, 'she does not';
 };
 
 done_testing;

@@ -1,5 +1,7 @@
 -- After five failures in a row each further one doubles the wait, from 1 s to
--- 15 min, per account over all addresses and per account and address.
+-- 15 min, per account over all addresses and per account and address. The wait
+-- over all addresses is not for networks that the account logged in from
+-- lately: guessing from elsewhere must not keep a person out at home.
 CREATE OR REPLACE FUNCTION identity.login_wait(email text, address text)
 RETURNS int
 LANGUAGE sql STABLE
@@ -11,7 +13,28 @@ AS $$
     WHERE f.principal = sha256(convert_to(lower(email), 'UTF8'))
       AND f.address IN ('', coalesce(login_wait.address, ''))
       AND f.blocked_until > clock_timestamp()
+      AND (f.address <> '' OR NOT identity.is_known_network(
+               login_wait.email, login_wait.address))
 $$;
 
 COMMENT ON FUNCTION identity.login_wait(text, text) IS
     'Seconds until another login may be tried';
+
+CREATE OR REPLACE FUNCTION identity.is_known_network(
+    email    text,
+    address  text
+) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1
+        FROM identity.account AS a
+             JOIN identity.session AS s ON s.account = a.id
+        WHERE a.email = lower(is_known_network.email)
+          AND s.address_prefix
+              = identity.address_prefix(is_known_network.address)
+          AND s.created_at > now() - interval '30 days')
+$$;
+
+COMMENT ON FUNCTION identity.is_known_network(text, text) IS
+    'Whether an account logged in from there lately';
