@@ -122,7 +122,7 @@ ngx_http_azora_journal_events_handler(ngx_http_request_t *r)
 
     ctx = ngx_azora_get_ctx(r);
 
-    if (ctx == NULL
+    if (ctx == NULL || r != r->main
         || ngx_http_azora_journal_uuid(&ctx->principal.subject, subject)
            != NGX_OK)
     {

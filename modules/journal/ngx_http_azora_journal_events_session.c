@@ -16,7 +16,7 @@
  * worker may not have known of it yet.  One that is closed for a revocation
  * that its token is younger than comes back.
  */
-#define NGX_HTTP_AZORA_JOURNAL_REVOKED_BEFORE  10
+#define NGX_HTTP_AZORA_JOURNAL_REVOKED_BEFORE  2
 
 
 static void ngx_http_azora_journal_sessions_again(ngx_msec_t delay);
@@ -29,6 +29,7 @@ static void ngx_http_azora_journal_sessions_close(const u_char *target,
 static ngx_uint_t       ngx_http_azora_journal_sessions_due;
 static ngx_msec_t       ngx_http_azora_journal_sessions_when;
 static uint64_t         ngx_http_azora_journal_sessions_seen;
+static uint64_t         ngx_http_azora_journal_sessions_before;
 static ngx_azora_op_t  *ngx_http_azora_journal_sessions_op;
 
 
@@ -75,8 +76,11 @@ ngx_http_azora_journal_sessions_tick(void)
 
     ngx_http_azora_journal_sessions_due = 0;
 
+    /* once more what was read last: a stream may have begun meanwhile */
+
     param.data = seen;
-    param.len = ngx_sprintf(seen, "%uL", ngx_http_azora_journal_sessions_seen)
+    param.len = ngx_sprintf(seen, "%uL",
+                            ngx_http_azora_journal_sessions_before)
                 - seen;
 
     ngx_http_azora_journal_sessions_op =
@@ -115,6 +119,8 @@ ngx_http_azora_journal_sessions_done(ngx_azora_op_t *op, void *data)
         at = ngx_azora_op_value(op, i, 2);
 
         if (text.data == NULL) {
+            ngx_http_azora_journal_sessions_before =
+                ngx_http_azora_journal_sessions_seen;
             ngx_http_azora_journal_sessions_seen = ngx_atoof(seq.data,
                                                              seq.len);
 

@@ -49,7 +49,9 @@ ngx_http_azora_journal_wire_open(ngx_http_azora_journal_client_t *client)
         return NGX_ERROR;
     }
 
-    if (r->http_version < NGX_HTTP_VERSION_20) {
+    /* a background subrequest, of the mirror module say, holds the request */
+
+    if (r->http_version < NGX_HTTP_VERSION_20 && r->main->count == 1) {
         return ngx_http_azora_journal_wire_detach(client);
     }
 
@@ -187,9 +189,9 @@ ngx_http_azora_journal_wire_read_handler(ngx_event_t *rev)
     c = rev->data;
     client = c->data;
 
-    /* its lifetime or its token's */
+    /* its lifetime or its token's, or the worker's time is over */
 
-    if (rev->timedout) {
+    if (rev->timedout || c->close) {
         goto close;
     }
 
@@ -294,7 +296,9 @@ ngx_http_azora_journal_wire_close(ngx_http_azora_journal_client_t *client)
 
     client->cleanup->data = NULL;
 
-    if (c->error || client->event != NULL || client->buf == NULL) {
+    if (c->error || client->event != NULL || client->buf == NULL
+        || r->http_version < NGX_HTTP_VERSION_20)
+    {
 
         /* frames in the connection's queue may still refer to the event */
 
@@ -378,12 +382,16 @@ ngx_http_azora_journal_wire_request_read(ngx_http_request_t *r)
 
     c = r->connection;
 
-    if (c->read->timedout || c->error) {
-        client = ngx_http_get_module_ctx(r, ngx_http_azora_journal_module);
+    if (!c->read->timedout && !c->error) {
+        /* finalizes the request of a client that left, and so ours */
+        ngx_http_test_reading(r);
+        return;
+    }
 
-        if (client != NULL) {
-            ngx_http_azora_journal_client_close(client);
-        }
+    client = ngx_http_get_module_ctx(r, ngx_http_azora_journal_module);
+
+    if (client != NULL) {
+        ngx_http_azora_journal_client_close(client);
     }
 }
 

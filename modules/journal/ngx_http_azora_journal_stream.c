@@ -41,6 +41,7 @@ typedef struct {
     uint64_t                               added;      /* of this batch */
     ngx_uint_t                             waiting;    /* acknowledgements */
     ngx_uint_t                             failed;
+    ngx_uint_t                             warned;     /* since it worked */
     ngx_event_t                            timer;
     u_char                                 node[32];
 } ngx_http_azora_journal_stream_t;
@@ -52,6 +53,8 @@ static void ngx_http_azora_journal_stream_tick(ngx_event_t *ev);
 static void ngx_http_azora_journal_stream_ask(void);
 static void ngx_http_azora_journal_stream_told(ngx_azora_redis_reply_t *reply,
     void *data);
+static void ngx_http_azora_journal_stream_warn(
+    ngx_azora_redis_reply_t *reply);
 static void ngx_http_azora_journal_stream_read(void);
 static void ngx_http_azora_journal_stream_fetched(ngx_azora_op_t *op,
     void *data);
@@ -269,19 +272,10 @@ ngx_http_azora_journal_stream_told(ngx_azora_redis_reply_t *reply, void *data)
     }
 
     if (reply->type != REDIS_REPLY_STRING) {
-
-        if (!s->failed) {
-            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                          "journal: Redis does not take events: %s",
-                          reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                           : "odd answer");
-        }
-
-        s->failed = 1;
+        ngx_http_azora_journal_stream_warn(reply);
         return;
     }
 
-    s->failed = 0;
     s->next = 0;
     max = ngx_http_azora_journal_conf->stream_max;
 
@@ -307,6 +301,20 @@ ngx_http_azora_journal_stream_told(ngx_azora_redis_reply_t *reply, void *data)
     }
 
     ngx_http_azora_journal_stream_read();
+}
+
+
+static void
+ngx_http_azora_journal_stream_warn(ngx_azora_redis_reply_t *reply)
+{
+    if (!ngx_http_azora_journal_stream.warned) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "journal: Redis does not take events: %s",
+                      reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                       : "an odd answer");
+    }
+
+    ngx_http_azora_journal_stream.warned = 1;
 }
 
 
@@ -435,11 +443,13 @@ ngx_http_azora_journal_stream_acknowledged(ngx_azora_redis_reply_t *reply,
     } else if (reply->type == REDIS_REPLY_ERROR) {
 
         if (ngx_strstr(reply->str, "equal or smaller") == NULL) {
+            ngx_http_azora_journal_stream_warn(reply);
             s->failed = 1;
         }
 
     } else {
         s->added++;
+        s->warned = 0;
     }
 
     if (--s->waiting != 0) {
