@@ -358,7 +358,12 @@ ngx_http_azora_journal_events_begin(ngx_http_request_t *r,
     size = ngx_azora_generation(ngx_http_azora_journal_conf->chronicle);
 
     if (size == 0) {
-        /* nobody listens, or no event has a number yet */
+        /* nobody listens at the moment */
+        size = ngx_http_azora_journal_ring_size();
+    }
+
+    if (size == 0 && !given) {
+        /* nor did anybody since this worker began, or nothing happened yet */
 
         if (ngx_http_azora_journal_events_later(r) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -91,6 +91,7 @@ struct ngx_http_azora_journal_client_s {
     u_char                              session[16];
     unsigned                            ending:1;  /* the worker is */
     unsigned                            check:1;   /* next may be no number */
+    unsigned                            page:7;    /* events to ask for */
 };
 
 
@@ -146,6 +147,8 @@ void ngx_http_azora_journal_ring_moved(ngx_uint_t index, uint64_t size);
 void ngx_http_azora_journal_ring_want(uint64_t size);
 /* the number from which on it has everything */
 uint64_t ngx_http_azora_journal_ring_first(void);
+/* of the log, as far as this worker heard of it; 0: not at all */
+uint64_t ngx_http_azora_journal_ring_size(void);
 /* the number behind the last it has, which no client that waits still needs */
 uint64_t ngx_http_azora_journal_ring_end(void);
 /*
@@ -176,6 +179,7 @@ u_char *ngx_http_azora_journal_gap_print(u_char *p, uint64_t from,
     uint64_t to, uint64_t next, const char *reason);
 
 /* _events_replay.c */
+#define NGX_HTTP_AZORA_JOURNAL_PAGE          100
 void ngx_http_azora_journal_replay_queue(
     ngx_http_azora_journal_client_t *client);
 void ngx_http_azora_journal_replay_leave(

@@ -41,8 +41,9 @@ ngx_http_azora_journal_clients_t  ngx_http_azora_journal_clients;
 static ngx_connection_t  ngx_http_azora_journal_nobody =
     { .fd = (ngx_socket_t) -1 };
 
-/* the heartbeat of now, shared by all */
+/* the heartbeat of now, and one that says nothing; shared by all */
 static ngx_http_azora_journal_event_t  *ngx_http_azora_journal_beat;
+static ngx_http_azora_journal_event_t  *ngx_http_azora_journal_comment;
 
 
 ngx_int_t
@@ -58,11 +59,16 @@ ngx_http_azora_journal_events_init_process(ngx_cycle_t *cycle)
     ngx_queue_init(&clients->behind);
     ngx_http_azora_journal_audience_init();
 
-    if (ngx_http_azora_journal_ring_init(cycle) != NGX_OK
+    ngx_http_azora_journal_comment = ngx_http_azora_journal_event_alloc(3);
+
+    if (ngx_http_azora_journal_comment == NULL
+        || ngx_http_azora_journal_ring_init(cycle) != NGX_OK
         || ngx_http_azora_journal_beat_make(0) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_memcpy(ngx_http_azora_journal_comment->data, ":\n\n", 3);
 
     clients->start.handler = ngx_http_azora_journal_clients_start;
     clients->start.data = &ngx_http_azora_journal_nobody;
@@ -117,6 +123,7 @@ ngx_http_azora_journal_client_create(ngx_http_request_t *r,
     client->next = next;
     client->written = ngx_current_msec;
     client->opened = ngx_time();
+    client->page = NGX_HTTP_AZORA_JOURNAL_PAGE;
     client->state = NGX_HTTP_AZORA_JOURNAL_STARTING;
 
     audience->refs++;
@@ -483,6 +490,19 @@ ngx_http_azora_journal_clients_beat(void)
         }
 
         ngx_http_azora_journal_client_wrote(client);
+
+        if (client->state == NGX_HTTP_AZORA_JOURNAL_BEHIND
+            && clients->is_paused)
+        {
+            /* PostgreSQL is away: nobody's turn comes */
+
+            ngx_queue_remove(&client->turn);
+            client->state = NGX_HTTP_AZORA_JOURNAL_LIVE;
+            ngx_http_azora_journal_comment->refs++;
+            client->event = ngx_http_azora_journal_comment;
+            (void) ngx_http_azora_journal_client_go_on(client);
+            continue;
+        }
 
         /* one that is ahead waits for the ring for a moment only */
 

@@ -10,7 +10,6 @@
 
 
 #define NGX_HTTP_AZORA_JOURNAL_ASKING_MAX  2
-#define NGX_HTTP_AZORA_JOURNAL_PAGE        "100"
 #define NGX_HTTP_AZORA_JOURNAL_PAGE_BYTES  65536   /* kept for each client */
 #define NGX_HTTP_AZORA_JOURNAL_PAUSE       1000    /* ms after a failure */
 
@@ -97,6 +96,7 @@ static ngx_int_t
 ngx_http_azora_journal_replay_ask(ngx_http_azora_journal_client_t *client)
 {
     u_char                              first[NGX_INT64_LEN];
+    u_char                              batch[NGX_INT_T_LEN];
     u_char                              id[32], *p, *h;
     ngx_str_t                           params[5];
     ngx_uint_t                          i;
@@ -110,7 +110,9 @@ ngx_http_azora_journal_replay_ask(ngx_http_azora_journal_client_t *client)
     params[1].len = ngx_sprintf(first, "%uL", client->next) - first;
     ngx_str_null(&params[2]);
     ngx_str_null(&params[3]);
-    ngx_str_set(&params[4], NGX_HTTP_AZORA_JOURNAL_PAGE);
+    params[4].data = batch;
+    params[4].len = ngx_sprintf(batch, "%ui", (ngx_uint_t) client->page)
+                    - batch;
 
     if (audience->ntypes) {
         params[3] = audience->text;
@@ -186,6 +188,7 @@ ngx_http_azora_journal_replay_page(ngx_http_azora_journal_client_t *client,
     }
 
     len = NGX_HTTP_AZORA_JOURNAL_GAP_ROOM;
+    client->page = ngx_min(2 * client->page, NGX_HTTP_AZORA_JOURNAL_PAGE);
 
     for (i = 0; i < n; i++) {
 
@@ -195,6 +198,7 @@ ngx_http_azora_journal_replay_page(ngx_http_azora_journal_client_t *client,
             /* the rest is asked for again when this is read */
             upto = ngx_http_azora_journal_replay_number(op, i, 2);
             n = i;
+            client->page = i;
             break;
         }
 

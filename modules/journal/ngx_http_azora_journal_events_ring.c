@@ -148,9 +148,20 @@ ngx_http_azora_journal_ring_moved(ngx_uint_t index, uint64_t size)
     ring->fallen = 0;
     ring->size = size;
 
-    if (ngx_http_azora_journal_clients.n > 0) {
-        ngx_http_azora_journal_ring_fill();
+    if (ngx_http_azora_journal_clients.n == 0) {
+        return;
     }
+
+    if (ring->end == 0 && ring->op == NULL
+        && size > NGX_HTTP_AZORA_JOURNAL_RING)
+    {
+        /* these clients came before anything was known of the log */
+
+        ngx_http_azora_journal_ring_reset(size - NGX_HTTP_AZORA_JOURNAL_RING);
+        ngx_http_azora_journal_ring_missed(0);
+    }
+
+    ngx_http_azora_journal_ring_fill();
 }
 
 
@@ -182,6 +193,13 @@ uint64_t
 ngx_http_azora_journal_ring_first(void)
 {
     return ngx_http_azora_journal_ring->first;
+}
+
+
+uint64_t
+ngx_http_azora_journal_ring_size(void)
+{
+    return ngx_http_azora_journal_ring->size;
 }
 
 

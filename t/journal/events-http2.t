@@ -139,7 +139,17 @@ waitpid $whole->{pid}, 0;
 is $? >> 8, 0, 'its stream in order';
 my ($last) = reverse slurp($whole->{file}) =~ /^id: (\d+)$/mg;
 
-my $next = follow($token, "?last_event_id=$last");
+my $next;
+ok poll_until($long, sub {
+    $next = follow($token, "?last_event_id=$last");
+    return 1 if poll_until(2 * $azora->patience, sub {
+        return -e "$next->{file}.head"
+               && slurp("$next->{file}.head") =~ m{\AHTTP/2 200};
+    });
+    kill TERM => $next->{pid};
+    waitpid $next->{pid}, 0;
+    return 0;
+}), 'the new one lets it in';
 append($azora, $id, 2);
 ok poll_until($long, sub { 2 == (() = numbers($next)) }),
     'and it goes on elsewhere';

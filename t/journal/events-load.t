@@ -112,12 +112,14 @@ subtest 'five reloads' => sub {
             return !grep { $old{$_} } $azora->worker_pids;
         }), sprintf 'reload %d: the old workers are gone after %.1f s', $turn,
             time - $begin;
-        $events->run(0.5);
+        ok $events->run(20 * $patience, sub {
+            return !grep { !$_->{http} || !$_->{status} } @streams;
+        }), '... and all streams with the new';
     }
 
     $load->stop;
     all_have_all($events, 'after five reloads', @streams);
-    cmp_ok((sort { $a <=> $b } map { $_->{closed} } @streams)[0], '>=', 4,
+    cmp_ok((sort { $a <=> $b } map { $_->{closed} } @streams)[0], '>=', 5,
            'each was cut and came back');
     $events->leave_all;
 };
@@ -184,6 +186,12 @@ subtest 'two nodes, and PostgreSQL away' => sub {
     is scalar(grep { $_ > 0 } @more), 1, "one of them numbers: @more";
     $azora->stop_postgres('fast');
     $events->run(0.5);
+
+    # who comes now is let in when it is back
+    push @streams, map {
+        $events->follow(token => $people[0]{token}, who => $people[0]{id},
+                        from => $from, last => $from - 1);
+    } 1 .. 4;
     $azora->start_postgres;
     ok poll_until(10 * $patience, sub { eval { $azora->dbh } }),
         'PostgreSQL is back';
