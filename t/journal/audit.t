@@ -145,6 +145,8 @@ subtest 'a log that is long' => sub {
     my ($items, $pages) = all('type=probe.rare');
     is @$items, 1, 'what is rare is found';
     cmp_ok $pages, '>', 1, 'in pages that each look at a part';
+    ($items, $pages) = all("subject=$ben->{id}");
+    ok @$items && $pages == 1, 'one\'s own are found at once';
 };
 
 
