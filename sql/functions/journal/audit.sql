@@ -70,8 +70,9 @@ COMMENT ON FUNCTION journal.audit(azora.caller, uuid, text, timestamptz,
                                   timestamptz, bigint, text) IS
     'GET /v1/audit';
 
--- The first entries of some numbers that somebody asks for. Those about one
--- account are found by the account: the log may be long and they few.
+-- The first entries of some numbers that somebody asks for, looked for in ever
+-- wider steps, since mostly the first few will do. Those about one account are
+-- found by the account: the log may be long and they few.
 CREATE OR REPLACE FUNCTION journal.audit_page(
     subject  uuid,
     type     text,
@@ -83,18 +84,31 @@ CREATE OR REPLACE FUNCTION journal.audit_page(
 ) RETURNS TABLE (seq bigint, item json)
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+    place  bigint := first;
+    width  bigint := size;
+    found  bigint := 0;
+    n      bigint;
 BEGIN
     IF subject IS NULL THEN
-        RETURN QUERY
-        SELECT e.seq, journal.audit_document(e, p)
-        FROM journal.entry AS e
-             LEFT JOIN journal.payload AS p ON p.entry = e.id
-        WHERE e.seq >= first AND e.seq < upto
-          AND (audit_page.type IS NULL OR e.type = audit_page.type)
-          AND coalesce(p.created_at, e.at) >= coalesce("from", '-infinity')
-          AND coalesce(p.created_at, e.at) < coalesce("to", 'infinity')
-        ORDER BY e.seq
-        LIMIT size;
+        WHILE place < upto AND found < size LOOP
+            RETURN QUERY
+            SELECT e.seq, journal.audit_document(e, p)
+            FROM journal.entry AS e
+                 LEFT JOIN journal.payload AS p ON p.entry = e.id
+            WHERE e.seq >= place AND e.seq < least(place + width, upto)
+              AND (audit_page.type IS NULL OR e.type = audit_page.type)
+              AND coalesce(p.created_at, e.at)
+                  >= coalesce("from", '-infinity')
+              AND coalesce(p.created_at, e.at) < coalesce("to", 'infinity')
+            ORDER BY e.seq
+            LIMIT size - found;
+
+            GET DIAGNOSTICS n = ROW_COUNT;
+            found := found + n;
+            place := place + width;
+            width := width * 4;
+        END LOOP;
 
     ELSE
         RETURN QUERY
@@ -108,10 +122,12 @@ BEGIN
               AND p.created_at >= coalesce("from", '-infinity')
               AND p.created_at < coalesce("to", 'infinity')
         )
-        SELECT (a.entry).seq, journal.audit_document(a.entry, a.payload)
-        FROM about AS a
-        ORDER BY 1
-        LIMIT size;
+        SELECT (f.entry).seq, journal.audit_document(f.entry, f.payload)
+        FROM (SELECT a.entry, a.payload
+              FROM about AS a
+              ORDER BY (a.entry).seq
+              LIMIT size) AS f
+        ORDER BY 1;
     END IF;
 END
 $$;
