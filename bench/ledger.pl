@@ -9,6 +9,7 @@ use warnings;
 
 use Azora::Bench;
 use Azora::Ledger;
+use Azora::Process qw(slurp);
 use Azora::Test;
 
 my $SMALL = 20_000;
@@ -61,6 +62,9 @@ sub measure_single {
     printf "      per transfer %.4f flushes of the log and %.1f us of"
         . " PostgreSQL's processor time, the sequencer's included\n",
         $flushes, $us;
+
+    my ($huge) = slurp('/proc/meminfo') =~ /^HugePages_Total:\s+(\d+)/m;
+    printf "      huge pages: %s\n", $huge ? "$huge reserved" : 'none';
 }
 
 sub measure_rate {
