@@ -164,8 +164,7 @@ struct ngx_azora_row_s {
     ngx_uint_t                 cost;         /* rate-limit cost, 0 means 1 */
     const char                *media;        /* "text/csv": a GET's other type,
                                                 see ngx_azora_media.c; NULL */
-    ngx_uint_t                 cache;        /* PUBLIC GET: seconds for which
-                                                an answer is kept, 0: none */
+    ngx_uint_t                 cache;        /* seconds it is kept, 0: none */
 };
 
 #define NGX_AZORA_ROWS_END                                                    \
@@ -511,6 +510,7 @@ extern ngx_module_t  ngx_http_azora_module;
 
 
 #include "ngx_azora_command.h"
+#include "ngx_azora_edge.h"
 #include "ngx_azora_metric.h"
 #include "ngx_azora_outside.h"
 

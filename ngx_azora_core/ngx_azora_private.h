@@ -184,6 +184,7 @@ typedef struct {
     ngx_array_t                   metrics;      /* ngx_azora_metric_t */
     ngx_array_t                   checks;       /* ngx_azora_check_t */
     ngx_array_t                   breakers;     /* ngx_azora_breaker_conf_t */
+    ngx_array_t                   sections;     /* ngx_azora_section_t */
     ngx_azora_pg_conf_t           pg;
     ngx_azora_redis_conf_t        redis;
     ngx_azora_fetch_conf_t        fetch;
@@ -221,6 +222,11 @@ typedef struct {
     ngx_azora_ready_pt            check;
 } ngx_azora_check_t;
 
+typedef struct {
+    const char                   *name;
+    ngx_azora_edge_pt             report;
+} ngx_azora_section_t;
+
 
 /* Location configuration */
 
@@ -246,6 +252,9 @@ ngx_int_t ngx_azora_stage_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 
 ngx_int_t ngx_azora_prepare_stage(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
+
+/* ngx_azora_edge.c: the core's sections of GET /v1/admin/edge */
+ngx_int_t ngx_azora_edge_init(ngx_conf_t *cf);
 
 /* ngx_azora_guard.c */
 ngx_int_t ngx_azora_guard_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx);

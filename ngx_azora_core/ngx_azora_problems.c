@@ -200,6 +200,8 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
     { "reauthentication-required", "Please log in again",
       "This needs a login of the last 15 minutes, by both factors where the "
       "account has two. POST /v1/auth/login gives such a token." },
+    { "registry-full", "The registry is full",
+      "Nodes that are gone can be removed." },
     { "request-timeout", "The request came too slowly",
       "The body did not arrive in time." },
     { "reversal-exceeds", "More than is left of the transfer",

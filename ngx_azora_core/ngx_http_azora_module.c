@@ -324,6 +324,7 @@ ngx_http_azora_postconfiguration(ngx_conf_t *cf)
         || ngx_azora_cache_init(cf, amcf) != NGX_OK
         || ngx_azora_job_init(cf, amcf) != NGX_OK
         || ngx_azora_accept_init(cf, amcf) != NGX_OK
+        || ngx_azora_edge_init(cf) != NGX_OK
         || ngx_azora_openapi_init(cf, amcf) != NGX_OK
         || ngx_azora_shm_init(cf, amcf) != NGX_OK
         || ngx_azora_problem_init(cf) != NGX_OK)
@@ -367,6 +368,9 @@ ngx_http_azora_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&amcf->checks, cf->pool, 4,
                           sizeof(ngx_azora_check_t))
+           != NGX_OK
+        || ngx_array_init(&amcf->sections, cf->pool, 4,
+                          sizeof(ngx_azora_section_t))
            != NGX_OK)
     {
         return NULL;

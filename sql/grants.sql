@@ -33,6 +33,7 @@ GRANT EXECUTE ON FUNCTION
     azora.idempotency_begin(azora.caller),
     azora.generations(),
     azora.purge(int),
+    azora.service_nodes(),
     identity.credential(text),
     identity.own_credential(uuid),
     identity.totp_secret(uuid),

@@ -209,4 +209,8 @@ ngx_int_t ngx_http_azora_limit_principal_stage(ngx_http_request_t *r,
 extern ngx_module_t  ngx_http_azora_limit_module;
 
 
+/* ngx_http_azora_limit_edge.c: the zones, for GET /v1/admin/edge */
+json_t *ngx_http_azora_limit_edge(void);
+
+
 #endif /* _NGX_HTTP_AZORA_LIMIT_H_INCLUDED_ */

@@ -149,6 +149,12 @@ ngx_http_azora_limit_preconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    if (ngx_azora_edge_section(cf, "limits", ngx_http_azora_limit_edge)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_azora_register(cf, &ngx_http_azora_limit_capability);
 }
 

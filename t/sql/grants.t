@@ -15,7 +15,8 @@ my $schemas = "('azora', 'journal', 'identity', 'learning', 'ledger',
                 'market', 'court')";
 
 my @endpoints = qw(
-    azora.idempotency_keep
+    azora.idempotency_keep azora.list_service_nodes
+    azora.remove_service_node azora.set_service_node
     court.constitution court.record_decision
     identity.change_password identity.confirm_totp
     identity.end_other_sessions identity.end_session
@@ -67,6 +68,7 @@ my @others = qw(
     journal.end_webhook journal.events journal.events_missed
     journal.fan_out_webhooks
     journal.purge_deliveries journal.purge_jobs
+    azora.service_nodes
     ledger.consume_rewards ledger.expire_holds ledger.settle_holds
     ledger.purge_quotes
 );

@@ -1,0 +1,5 @@
+BEGIN;
+
+DROP TABLE azora.service_node;
+
+COMMIT;
