@@ -435,6 +435,8 @@ ngx_int_t ngx_azora_task_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_task_init_process(ngx_cycle_t *cycle);
 
 /* ngx_azora_redis_conf.c, ngx_azora_redis.c */
+char *ngx_azora_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_azora_redis_configure(ngx_conf_t *cf, ngx_azora_redis_conf_t *conf);
 ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
 void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);

@@ -23,6 +23,58 @@ static char *ngx_azora_redis_tls(ngx_conf_t *cf,
     ngx_azora_redis_conf_t *conf);
 
 
+/* azora_redis unix:/path | host:port [tls] [ca=FILE] [password_file=FILE]; */
+
+char *
+ngx_azora_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_azora_main_conf_t *amcf = conf;
+
+    ngx_str_t   *value, *file;
+    ngx_uint_t   i;
+    size_t       skip;
+
+    if (amcf->redis.address.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    amcf->redis.address = value[1];
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "tls") == 0) {
+            amcf->redis.tls = 1;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "ca=", 3) == 0) {
+            file = &amcf->redis.ca;
+            skip = 3;
+
+        } else if (ngx_strncmp(value[i].data, "password_file=", 14) == 0) {
+            file = &amcf->redis.password_file;
+            skip = 14;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        file->data = value[i].data + skip;
+        file->len = value[i].len - skip;
+
+        if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+
 /*
  * Configuration time: resolves the address, reads the password and, where
  * hiredis has TLS, the certificates.

@@ -20,8 +20,6 @@ static ngx_int_t ngx_http_azora_init_process(ngx_cycle_t *cycle);
 static void ngx_http_azora_exit_process(ngx_cycle_t *cycle);
 static char *ngx_http_azora_postgres(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_azora_redis(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_azora_api(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_azora_status(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -80,7 +78,7 @@ static ngx_command_t  ngx_http_azora_commands[] = {
 
     { ngx_string("azora_redis"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
-      ngx_http_azora_redis,
+      ngx_azora_redis_directive,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -518,57 +516,6 @@ ngx_http_azora_postgres(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
     *field = value[1];
-
-    return NGX_CONF_OK;
-}
-
-
-/* azora_redis unix:/path | host:port [tls] [ca=FILE] [password_file=FILE]; */
-
-static char *
-ngx_http_azora_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_azora_main_conf_t *amcf = conf;
-
-    ngx_str_t   *value, *file;
-    ngx_uint_t   i;
-    size_t       skip;
-
-    if (amcf->redis.address.len) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    amcf->redis.address = value[1];
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strcmp(value[i].data, "tls") == 0) {
-            amcf->redis.tls = 1;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "ca=", 3) == 0) {
-            file = &amcf->redis.ca;
-            skip = 3;
-
-        } else if (ngx_strncmp(value[i].data, "password_file=", 14) == 0) {
-            file = &amcf->redis.password_file;
-            skip = 14;
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        file->data = value[i].data + skip;
-        file->len = value[i].len - skip;
-
-        if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
 
     return NGX_CONF_OK;
 }

@@ -204,7 +204,7 @@ is_deeply($sql->errors_in_books, [], 'the books are right');
 for my $change ('UPDATE ledger.transfer SET amount = amount + 1',
                 'DELETE FROM ledger.transfer',
                 'TRUNCATE ledger.transfer CASCADE',
-                'UPDATE ledger.metadata SET transfer = transfer',
+                'UPDATE ledger.metadata SET transfer = gen_random_uuid()',
                 'DELETE FROM ledger.metadata',
                 'UPDATE ledger.reversal SET amount = 1',
                 'DELETE FROM ledger.reversal',
