@@ -13,6 +13,10 @@
 
 
 #define NGX_HTTP_AZORA_AUTH_JTI_BYTES  16
+
+/* RFC 9068 2.2 requires one: people log in to us and not through clients */
+#define NGX_HTTP_AZORA_AUTH_CLIENT     "azora"
+
 #define NGX_HTTP_AZORA_AUTH_DER_MAX    80    /* 72 for P-256 */
 
 
@@ -197,6 +201,8 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
     if (jwt_add_grant(jwt, "iss", (char *) conf->expect.issuer.data) != 0
         || jwt_add_grant(jwt, "aud", (char *) conf->expect.audience.data) != 0
         || jwt_add_grant(jwt, "jti", jti) != 0
+        || jwt_add_grant(jwt, "client_id",
+                         NGX_HTTP_AZORA_AUTH_CLIENT) != 0
         || jwt_add_grant_int(jwt, "iat", (long) now) != 0
         || jwt_add_grant_int(jwt, "exp", (long) (now + conf->lifetime)) != 0)
     {
