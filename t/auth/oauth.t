@@ -9,7 +9,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
-use Azora::Process qw(spew);
+use Azora::Process qw(slurp spew);
 use Azora::Test;
 use Azora::Token;
 use HTTP::Tiny;
@@ -20,12 +20,32 @@ my $tools = `'$Azora::Test::ROOT/t/npm/install' auth`;
 plan skip_all => 'npm cannot install the provider here' if $? >> 8 == 3;
 chomp $tools;
 
-my $redirect = 'https://azora.test/v1/auth/oauth/test/callback';
-my $node = open(my $provider, '-|', 'node', "$Bin/provider.mjs",
-                "$tools/node_modules", $redirect) or die "node: $!\n";
-END { my $status = $?; stop_provider(); $? = $status }
-chomp(my $port = <$provider> // '');
-die "the provider does not start\n" if $port !~ /^\d+\z/;
+my %providers;
+
+# name => its port
+sub start_provider {
+    my ($name, @options) = @_;
+    my $pid = open(my $out, '-|', 'node', "$Bin/provider.mjs",
+        "$tools/node_modules",
+        "https://azora.test/v1/auth/oauth/$name/callback", @options)
+        or die "node: $!\n";
+
+    $providers{$pid} = $out;
+    chomp(my $port = <$out> // '');
+    die "the provider does not start\n" if $port !~ /^\d+\z/;
+    return $port;
+}
+
+sub stop_providers {
+    my @pids = keys %providers;
+    kill 'KILL', @pids if @pids;
+    close delete $providers{$_} for @pids;
+}
+
+END { my $status = $?; stop_providers(); $? = $status }
+
+my $port = start_provider('test');
+my $post = start_provider('post', 'client_secret_post');
 
 my $azora = Azora::Test->start(workers => 2, edit => sub {
     my ($dir) = m{azora_auth_key_dir\s+"(.*)/keys"};
@@ -33,18 +53,13 @@ my $azora = Azora::Test->start(workers => 2, edit => sub {
     chmod 0600, "$dir/secrets/client";
     s{(azora_mail_dir)}{azora_oauth test issuer=http://127.0.0.1:$port
         client_id=azora client_secret_file=$dir/secrets/client;
+        azora_oauth post issuer=http://127.0.0.1:$post client_id=azora
+        client_secret_file=$dir/secrets/client;
         azora_oauth gone issuer=http://127.0.0.1:9 client_id=azora;
         azora_oauth google client_id=x;
         $1};
 });
 my $password = 'a long pass phrase';
-
-
-sub stop_provider {
-    kill 'KILL', $node if $node;
-    close $provider if $node;
-    $node = 0;
-}
 
 
 sub problem { return ($_[0]{json}{type} // '') =~ s{^/problems/}{}r }
@@ -59,7 +74,8 @@ sub control {
 
 # A browser that begins here: {location, cookie}
 sub begin {
-    my $r = $azora->get('/v1/auth/oauth/test/start');
+    my ($name) = @_;
+    my $r = $azora->get('/v1/auth/oauth/' . ($name || 'test') . '/start');
     my ($cookie) = ($r->{headers}{'set-cookie'} // '') =~ /^([^;]+)/;
     return { answer => $r, location => $r->{headers}{location},
              cookie => $cookie };
@@ -81,7 +97,8 @@ sub there {
         }
         my $to = $r->{headers}{location}
             or die "the provider: $r->{status} $r->{content}\n";
-        $url = $to =~ m{^/} ? "http://127.0.0.1:$port$to" : $to;
+        my ($host) = $url =~ m{^(http://[^/]+)};
+        $url = $to =~ m{^/} ? "$host$to" : $to;
     }
     die "the provider goes in circles\n";
 }
@@ -93,7 +110,7 @@ sub back {
 }
 
 sub login {
-    my $begun = begin();
+    my $begun = begin(@_);
     return back(there($begun->{location}), $begun->{cookie});
 }
 
@@ -120,7 +137,8 @@ subtest 'the way there' => sub {
     is_deeply [sort keys %query], [qw(client_id code_challenge
         code_challenge_method nonce redirect_uri response_type scope state)],
         'with all it needs';
-    is $query{redirect_uri}, $redirect, 'to come back exactly here';
+    is $query{redirect_uri},
+        'https://azora.test/v1/auth/oauth/test/callback', 'to come back exactly here';
     is $query{code_challenge_method}, 'S256', 'PKCE by hash';
     like $query{$_}, qr/\A[\w-]{43}\z/, "$_ of 256 bits"
         for qw(code_challenge nonce state);
@@ -283,6 +301,25 @@ subtest 'two factors, and locks' => sub {
 };
 
 
+subtest 'other ways' => sub {
+    my $r = login('post');
+    is problem($r), 'email-taken', 'a secret in the body buys a token too'
+        or diag $r->{body};
+
+    my $conf = "$azora->{dir}/nginx.conf";
+    spew($conf, slurp($conf) =~ s{(azora_mail_dir)}
+        {azora_oauth_return "https://app.example/in";\n    $1}r);
+    $azora->reload;
+    control(sub => 'efua', email => 'efua@example.org');
+    $r = login();
+    is $r->{status}, 303, 'the browser is sent on' or diag $r->{body};
+    is $r->{headers}{location}, 'https://app.example/in', 'to the page';
+    ok $r->{body} !~ /token/, 'which gets no token in the body';
+    like $r->{headers}{'set-cookie'}, qr/__Secure-azora_refresh=[\w-]{43};/,
+        'but can refresh';
+};
+
+
 subtest 'a provider that is not there' => sub {
     my $r = $azora->get('/v1/auth/oauth/gone/start');
     is $r->{status}, 503, 'is said';
@@ -290,5 +327,5 @@ subtest 'a provider that is not there' => sub {
     ok $r->{headers}{'retry-after'}, 'with a time to wait';
 };
 
-stop_provider();
+stop_providers();
 done_testing;

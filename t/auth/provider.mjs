@@ -2,14 +2,16 @@
 // URI, PKCE and client as a real one does, and logs in whom it is told to.
 // ID tokens are signed again on their way out, so that they can be wrong.
 //
-//     node provider.mjs NODE_MODULES REDIRECT_URI
+//     node provider.mjs NODE_MODULES REDIRECT_URI [METHOD]
 //
+// METHOD is how clients prove themselves, client_secret_basic by default. It
 // prints its port. GET /control?{json} changes what it does:
 // {"sub", "email", "verified", "wrong": "nonce", "alg": "ES256", "rotate": 1}
 
 import http from 'node:http';
 
-const [modules, redirect] = process.argv.slice(2);
+const [modules, redirect, method = 'client_secret_basic'] =
+    process.argv.slice(2);
 const { default: Provider } =
     await import(`${modules}/oidc-provider/lib/index.js`);
 const jose = await import(`${modules}/jose/dist/webapi/index.js`);
@@ -137,7 +139,9 @@ server.listen(0, '127.0.0.1', async () => {
     provider = new Provider(issuer, {
         clients: [{ client_id: 'azora', client_secret: SECRET,
                     redirect_uris: [redirect], response_types: ['code'],
-                    grant_types: ['authorization_code'] }],
+                    grant_types: ['authorization_code'],
+                    token_endpoint_auth_method: method }],
+        clientAuthMethods: [method],
         jwks: { keys: [jwk] },
         cookies: { keys: ['only a test'] },
         features: { devInteractions: { enabled: false } },
