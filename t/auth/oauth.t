@@ -213,6 +213,8 @@ subtest 'answers to nobody' => sub {
     my $address = there($begun->{location});
     my $other = begin();
 
+    is problem($azora->get('/v1/auth/oauth/test/callback')),
+        'login-refused', 'nothing at all';
     is problem(back($address)), 'login-refused', 'without the cookie';
     is problem(back($address, $other->{cookie})), 'login-refused',
         "with another login's";
