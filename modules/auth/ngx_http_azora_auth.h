@@ -496,6 +496,8 @@ ngx_int_t ngx_http_azora_auth_revoked(ngx_http_request_t *r,
  */
 uint64_t ngx_http_azora_auth_generation(
     const ngx_http_azora_auth_main_conf_t *conf);
+/* The same as a mark for what was found true at it. */
+uint64_t ngx_http_azora_auth_stamp(uint64_t generation);
 /* A finish step: takes the value out of the reply's etag. */
 ngx_int_t ngx_http_azora_auth_revoked_finish(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);

@@ -34,6 +34,7 @@
 typedef struct {
     ngx_atomic_t                generation;
     ngx_atomic_t                until;        /* ngx_current_msec */
+    ngx_atomic_t                falls;        /* see ..._stamp() */
 } ngx_http_azora_auth_caused_t;
 
 typedef struct {
@@ -152,6 +153,23 @@ ngx_http_azora_auth_generation(const ngx_http_azora_auth_main_conf_t *conf)
 }
 
 
+/*
+ * A restored backup makes the numbers begin again from an earlier one: what is
+ * marked with such a number must not meet its namesake.
+ */
+
+uint64_t
+ngx_http_azora_auth_stamp(uint64_t generation)
+{
+    ngx_http_azora_auth_caused_t  *caused;
+
+    caused = ngx_http_azora_auth_caused_zone->data;
+
+    return (generation == 0 || caused == NULL)
+           ? generation : generation + ((uint64_t) caused->falls << 48);
+}
+
+
 ngx_int_t
 ngx_http_azora_auth_revoked_finish(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx)
@@ -206,6 +224,12 @@ ngx_http_azora_auth_moved(ngx_uint_t index, uint64_t value)
         /* a backup was restored: what was read is of another past */
         ngx_http_azora_auth_list_reset();
         state->generation = 0;
+
+        if (ngx_http_azora_auth_caused_zone->data != NULL) {
+            (void) ngx_atomic_fetch_add(
+                &((ngx_http_azora_auth_caused_t *)
+                  ngx_http_azora_auth_caused_zone->data)->falls, 1);
+        }
     }
 
     if (value > state->generation && state->generation != 0

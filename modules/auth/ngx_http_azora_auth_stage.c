@@ -213,7 +213,9 @@ ngx_http_azora_auth_judge(ngx_http_request_t *r,
         if (rc == NGX_OK) {
             ngx_azora_metric_add(conf->metric_cached, 1);
 
-            if (generation != 0 && known == generation) {
+            if (generation != 0
+                && known == ngx_http_azora_auth_stamp(generation))
+            {
                 return NGX_OK;
             }
 
@@ -323,7 +325,8 @@ ngx_http_azora_auth_live(ngx_http_request_t *r,
 
     if (conf->cache != NULL) {
         ngx_http_azora_auth_cache_put(conf->cache, hash, conf->ring.id,
-                                      generation, ngx_time(), proof);
+                                      ngx_http_azora_auth_stamp(generation),
+                                      ngx_time(), proof);
     }
 
     return NGX_OK;

@@ -34,6 +34,15 @@ sub statuses {
     return join ' ', sort keys %seen;
 }
 
+# How often workers asked for revocations
+sub reads {
+    my ($n, $text) = (0, $azora->get('/metrics')->{body});
+
+    $n += $1 while $text =~ /^db_client_operation_duration_seconds_count
+        \{[^}]*"identity\.revocations"[^}]*\}\s(\d+)/gmx;
+    return $n;
+}
+
 sub sid { return (Azora::Token::parts($_[0]))[1]{sid} }
 
 
@@ -170,6 +179,33 @@ subtest 'over a reload' => sub {
     $azora->reload;
     is statuses($gone), '401', 'new workers know what ended before them';
     is statuses($kept), '200', 'and what did not';
+};
+
+
+subtest 'a restored backup' => sub {
+    my $token = $azora->login('bola');
+    my $other = $azora->login('bola');
+    is statuses($_), '200', 'a session' for $token, $other;
+    my $was = $azora->value("SELECT value FROM azora.generation
+        WHERE name = 'sessions'");
+
+    # the numbers begin again, and one that was used comes to mean this end
+    my $before = reads();
+    $azora->sql("UPDATE azora.generation SET value = value - 1
+        WHERE name = 'sessions'");
+    $azora->sql('DELETE FROM identity.revocation WHERE seq >= ?', $was);
+    ok poll_until(10, sub {
+        statuses($other);
+        return reads() > $before;
+    }), 'the nodes hear of it and read anew';
+    is statuses($other), '200', 'who was good then is good now';
+    $azora->sql("SELECT identity.end_sessions(NULL, ?, ARRAY[?::uuid],
+        'test')", $bola->{id}, sid($token));
+    is $azora->value("SELECT value FROM azora.generation
+        WHERE name = 'sessions'"), $was, 'the same number once more';
+    ok poll_until(5, sub { statuses($token) eq '401' }),
+        'means what it means now';
+    is statuses($other), '200', 'and nothing else';
 };
 
 

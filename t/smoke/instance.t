@@ -78,7 +78,23 @@ subtest 'two instances side by side' => sub {
     is get($port{$_}, '/readyz'), 200, "$_: ready" for sort keys %data;
     is get($port{$_}, '/v1/courses'), 200, "$_: works" for sort keys %data;
 
-    my ($status, $output) = azora($data{plain}, $port{plain}, 'status');
+    for my $name (sort keys %data) {
+        my ($status, $output) = azora($data{$name}, $port{$name},
+                                      'admin boss@example.org');
+        is $status, 0, "$name: admin" or diag $output;
+        like $output, qr{"token": "[\w-]{43}"}, 'it prints a token';
+        is value($data{$name}, $port{$name}, 'SELECT count(*)
+            FROM identity.setup_link'), 1, 'of which the hash is kept';
+    }
+
+    my ($status, $output) = azora($data{plain}, $port{plain}, 'admin nobody');
+    is $status, 1, 'an admin has an address' or diag $output;
+    ($status, $output) = azora($data{plain}, $port{plain},
+                               'rotate-keys --now');
+    is $status, 0, 'keys rotate' or diag $output;
+    is scalar(() = glob "$data{plain}/keys/*.next.pem"), 1, 'to the next one';
+
+    ($status, $output) = azora($data{plain}, $port{plain}, 'status');
     is $status, 0, 'status';
     like $output, qr/running at .*:$port{plain}/, 'says where';
 
