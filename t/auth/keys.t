@@ -112,7 +112,7 @@ sub refused {
 
     my $text = slurp("$azora->{dir}/nginx.conf");
     # the keys of tokens only: the public log keeps its own
-    $text =~ s{(azora_auth_\w+\s+)"\Q$keys\E}{$1"$case}g;
+    $text =~ s{(azora_auth_(?!vault)\w+\s+)"\Q$keys\E}{$1"$case}g;
     $text =~ s/$change{cut}// if $change{cut};
     $text =~ s/^(\s*azora_auth_issuer)/$change{line}\n$1/m if $change{line};
     $text =~ s/^error_log.*$/error_log stderr notice;/m;
