@@ -1,5 +1,6 @@
+-- with the functions that take its rows
 BEGIN;
 
-DROP TABLE azora.service_node;
+DROP TABLE azora.service_node CASCADE;
 
 COMMIT;
