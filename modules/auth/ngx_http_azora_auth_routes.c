@@ -161,6 +161,8 @@ static const ngx_azora_field_t  ngx_http_azora_auth_export_returns[] = {
       .about = "Jobs, applications, contracts, notes." },
     { "decisions", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
       .about = "What the constitution decided." },
+    { "webhooks", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
+      .about = "Addresses that are told of events." },
     { "activity", NGX_AZORA_LIST, .items = ngx_http_azora_auth_anything,
       .about = "What was journaled." },
     NGX_AZORA_END

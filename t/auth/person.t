@@ -115,6 +115,8 @@ sub busy {
     finish_course($azora, $person, 'mobile-money-safety');
     $azora->post('/v1/jobs', @person, json => { title => "$name needs help",
         description => 'A wall', currency => 'AZR', budget => '2' });
+    $azora->post('/v1/webhooks', @person, json => {
+        url => "https://$name.test/hook", types => ['no.such'] });
     return ($person, $friend);
 }
 
@@ -124,8 +126,10 @@ subtest 'GET /v1/me/export' => sub {
     my $r = $azora->get('/v1/me/export', token => $dede->{token});
     is $r->{status}, 200, 'is there';
     documented($azora, $r, 'GET /v1/me/export',
-        qw(/logins /sessions /learning /wallets /market /decisions /activity));
+        qw(/logins /sessions /learning /wallets /market /decisions /webhooks
+           /activity));
     my $all = $r->{json};
+    is $all->{webhooks}[0]{url}, 'https://dede.test/hook', 'the webhook';
     is $all->{account}{email}, 'dede@example.org', 'the account';
     is scalar @{ $all->{sessions} }, 1, 'the session';
     is $all->{learning}{enrolments}[0]{course}, 'mobile-money-safety',

@@ -26,6 +26,7 @@ BEGIN
         'wallets', ledger.export_person(caller.subject),
         'market', market.export_person(caller.subject),
         'decisions', court.export_person(caller.subject),
+        'webhooks', journal.export_webhooks(caller.subject),
         'activity', journal.export_person(caller.subject)),
         NULL, NULL)::azora.reply;
 END

@@ -1,11 +1,17 @@
 -- Erases what was journaled about a person. Entries of the public log stay:
 -- they hold the hash of a salt and the payload, and both are gone then. What a
--- consumer has not handled by now, nobody will hear of any more.
+-- consumer has not handled by now, nobody will hear of any more; nor is
+-- anything sent to the person or to an address of theirs.
 CREATE OR REPLACE FUNCTION journal.erase_person(account uuid)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
+    PERFORM journal.forget_webhooks(account);
+
+    DELETE FROM journal.job AS j
+    WHERE j.subject = erase_person.account AND j.kind <> 'webhook';
+
     DELETE FROM journal.delivery AS d
     WHERE d.entry IN (SELECT p.entry FROM journal.payload AS p
                       WHERE p.subject = erase_person.account);

@@ -165,3 +165,16 @@ $$;
 
 COMMENT ON FUNCTION journal.forget_webhooks(uuid) IS
     'Forgets all webhooks of an account';
+
+CREATE OR REPLACE FUNCTION journal.export_webhooks(account uuid)
+RETURNS json
+LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce(json_agg(journal.webhook_document(w.id) ORDER BY w.id),
+                    '[]')
+    FROM journal.webhook AS w
+    WHERE w.account = export_webhooks.account
+$$;
+
+COMMENT ON FUNCTION journal.export_webhooks(uuid) IS
+    'The webhooks of an account';
