@@ -74,7 +74,6 @@ ngx_azora_redis_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-
 /*
  * Configuration time: resolves the address, reads the password and, where
  * hiredis has TLS, the certificates.
