@@ -382,7 +382,10 @@ ngx_azora_problem_wanted(ngx_http_request_t *r)
         return 0;
     }
 
-    return r->upstream == NULL || r->upstream->headers_in.status_n == 0;
+    /* a page of a service stays, not the one a filter put in its place */
+
+    return r->upstream == NULL || r->upstream->headers_in.status_n == 0
+           || r->filter_finalize;
 }
 
 
