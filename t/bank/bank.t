@@ -147,7 +147,7 @@ sub walk {
 my $load = Azora::Load->start($first, $CLIENTS, sub {
     my ($n, $i) = @_;
     my $outcome = turn($nodes[$i % 2], $n, $i);
-    sleep 0.02 if $outcome eq 'unknown';
+    sleep 0.1 if $outcome eq 'unknown';
     return ($outcome, "$n-$i");
 });
 my $walks = Azora::Load->start($first, 1, sub {
