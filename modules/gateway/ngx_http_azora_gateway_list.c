@@ -11,6 +11,10 @@
 #include "ngx_http_azora_gateway.h"
 
 
+/* room for those that come in the place of all that went */
+#define NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN  8
+
+
 static ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop);
 static ngx_int_t ngx_http_azora_gateway_runs(ngx_http_request_t *r,
@@ -33,19 +37,22 @@ ngx_http_azora_gateway_drop(ngx_http_request_t *r,
     first = NULL;
     last = NULL;
 
-    for (part = &list->part; part; part = part->next) {
+    part = &list->part;
+
+    do {
         if (ngx_http_azora_gateway_runs(r, part, drop, &first, &last)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
-    }
 
-    if (first == NULL) {
-        list->part.nelts = 0;
-        list->part.next = NULL;
-        list->last = &list->part;
-        return NGX_OK;
+        part = part->next;
+
+    } while (part);
+
+    if (first == NULL || last == NULL) {
+        return ngx_list_init(list, r->pool, NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN,
+                             sizeof(ngx_table_elt_t));
     }
 
     list->part = *first;

@@ -437,27 +437,34 @@ ngx_http_azora_limit_shared_settle(ngx_http_azora_limit_batch_t *batch,
 {
     uint64_t                         ahead;
     ngx_int_t                        passed;
-    ngx_uint_t                       i, good;
-    ngx_queue_t                     *q;
+    ngx_uint_t                       i;
+    redisReply                     **element;
+    ngx_queue_t                     *q, *next;
     ngx_http_azora_limit_entry_t    *e;
     ngx_http_azora_limit_verdict_t  *v;
 
-    good = reply != NULL && reply->type == REDIS_REPLY_ARRAY
-           && reply->elements == 2 * batch->n;
+    element = NULL;
+
+    if (reply != NULL && reply->type == REDIS_REPLY_ARRAY
+        && reply->elements == 2 * batch->n)
+    {
+        element = reply->element;
+    }
 
     if (batch->n) {
-        ngx_http_azora_limit_shared_alone(!good);
+        ngx_http_azora_limit_shared_alone(element == NULL);
     }
 
     for (i = 0; i < batch->n; i++) {
         e = &batch->entries[i];
-        passed = good ? reply->element[2 * i]->integer : -1;
-        ahead = good ? (uint64_t) reply->element[2 * i + 1]->integer * 1000
-                     : 0;
+        passed = element ? element[2 * i]->integer : -1;
+        ahead = element ? (uint64_t) element[2 * i + 1]->integer * 1000 : 0;
 
-        while (!ngx_queue_empty(&e->verdicts)) {
-            q = ngx_queue_head(&e->verdicts);
-            ngx_queue_remove(q);
+        for (q = ngx_queue_head(&e->verdicts);
+             q != ngx_queue_sentinel(&e->verdicts);
+             q = next)
+        {
+            next = ngx_queue_next(q);
 
             v = ngx_queue_data(q, ngx_http_azora_limit_verdict_t, queue);
 

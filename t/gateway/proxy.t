@@ -227,6 +227,14 @@ subtest 'HTTP/1.0 without a header' => sub {
     my $r = $http->read_response;
     is $r->{status}, 200, 'also when all headers go';
     is $r->{json}{headers}{'x-azora-subject'}, undef, 'they go';
+
+    $http = $azora->connect;
+    $http->write("GET /token/x HTTP/1.0\r\nX-Azora-Subject: a\r\n"
+        . "Authorization: Bearer $amina->{token}\r\n\r\n");
+    $r = $http->read_response;
+    is $r->{status}, 200, 'also when the last one is the token';
+    is claims($r->{json}{headers}{'x-azora-identity'}[0], 1)->{sub},
+        $amina->{id}, 'and ours come in their place';
 };
 
 
