@@ -158,6 +158,55 @@ test_arithmetic(void)
 }
 
 
+/* the clock is monotonic, but two processes may have read it at two times */
+
+static void
+test_clock(void)
+{
+    uint64_t                       now;
+    ngx_uint_t                     i, passed;
+    ngx_http_azora_limit_table_t  *table;
+
+    table = new_table(SIZE);
+    now = 1000 * S;
+    passed = 0;
+
+    for (i = 0; i < 50; i++) {
+        passed += (charge(table, 7, now) == NGX_OK);
+    }
+
+    for (i = 0; i < 200; i++) {
+        passed += (charge(table, 7, now - 30 * S) == NGX_OK);
+    }
+
+    is_int(passed, 50, "a time before gives nothing more");
+
+    for (i = 0; i < 200; i++) {
+        passed += (charge(table, 7, now) == NGX_OK);
+    }
+
+    is_int(passed, 100, "and takes nothing away");
+
+    for (i = 0; i < 200; i++) {
+        passed += (charge(table, 7, now + 1000000 * S) == NGX_OK);
+    }
+
+    is_int(passed, 200, "a jump ahead gives one allowance, not many");
+
+    ngx_http_azora_limit_raise(table, 7, now);
+    is_int(charge(table, 7, now + 1000000 * S), NGX_BUSY,
+           "what another node knew before changes nothing");
+    ngx_http_azora_limit_raise(table, 7, now + 1000120 * S);
+    is_int(charge(table, 7, now + 1000059 * S), NGX_BUSY,
+           "what it knows of later does");
+    is_int(charge(table, 7, now + 1000061 * S), NGX_OK, "until its time");
+    ngx_http_azora_limit_raise(table, 4711, now);
+    is_int(cells_of(table, 4711), 0, "and makes no key");
+
+    (void) munmap(table, SIZE);
+}
+
+
 static void
 test_hash(void)
 {
@@ -519,6 +568,7 @@ ngx_azora_test_run(ngx_conf_t *cf)
     is_int(sizeof(ngx_http_azora_limit_table_t), 64, "after a header of one");
 
     test_arithmetic();
+    test_clock();
     test_hash();
     test_full();
     test_together();
