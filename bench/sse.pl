@@ -12,6 +12,7 @@ use Azora::Test;
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use IPC::Open2 qw(open2);
+use POSIX ();
 use Time::HiRes qw(sleep);
 
 my $CLIENTS = $ENV{BENCH_STREAMS} || 8_000;
@@ -66,6 +67,20 @@ sub leave {
 }
 
 
+# Processor time that processes have used so far, in milliseconds
+sub cpu_ms {
+    my (@pids) = @_;
+    my $ticks = 0;
+
+    for my $pid (@pids) {
+        my @fields = split ' ', slurp("/proc/$pid/stat") =~ s/.*\) //sr;
+        $ticks += $fields[11] + $fields[12];
+    }
+
+    return 1000 * $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+
 # From the commit of the number to the last client
 sub fanout {
     my $azora = ours();
@@ -73,9 +88,11 @@ sub fanout {
     is_numbered($azora) or die "the log does not move\n";
     my $clients = clients($azora->{port}, $CLIENTS,
                           '/v1/events?type=test.counted', $service->{token});
-    my (@last, @first);
+    my (@last, @first, $ours, $theirs);
 
     for my $run (0 .. 10 * runs()) {
+        ($ours, $theirs) = (cpu_ms($azora->worker_pids),
+                            cpu_ms($clients->{pid})) if $run == 1;
         my ($first, $last) = reached($clients, sub {
             append($azora, $service->{id}, 1);
         });
@@ -88,6 +105,8 @@ sub fanout {
         push @last, ($last - $published) / 1000;
     }
 
+    $ours = (cpu_ms($azora->worker_pids) - $ours) / @last;
+    $theirs = (cpu_ms($clients->{pid}) - $theirs) / @last;
     leave($clients);
     $azora->stop;
 
@@ -95,6 +114,8 @@ sub fanout {
     printf "      %d clients, %d events: the first client %.1f, the slowest"
         . " event %.1f\n", $CLIENTS, scalar @last, median(@first),
         (sort { $a <=> $b } @last)[-1];
+    printf "      processor time for each: %.0f ms of the workers, %.0f of the"
+        . " clients\n", $ours, $theirs;
 }
 
 
