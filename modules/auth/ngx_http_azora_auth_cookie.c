@@ -102,10 +102,10 @@ ngx_http_azora_auth_origin_ok(ngx_http_request_t *r)
 
     /* this very server, by the name that it was asked under */
 
-    tls = 0;
-
 #if (NGX_HTTP_SSL)
     tls = (r->connection->ssl != NULL);
+#else
+    tls = 0;
 #endif
 
     if (origin->len > 8 && ngx_strncmp(origin->data, "https://", 8) == 0) {

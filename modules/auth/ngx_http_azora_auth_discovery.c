@@ -100,10 +100,10 @@ ngx_http_azora_auth_base(ngx_http_request_t *r, const ngx_str_t *issuer,
         }
 
         host = &r->headers_in.host->value;
-        tls = 0;
-
 #if (NGX_HTTP_SSL)
         tls = (r->connection->ssl != NULL);
+#else
+        tls = 0;
 #endif
 
         base->data = ngx_pnalloc(r->pool, sizeof("https://") + host->len);

@@ -184,6 +184,7 @@ ngx_http_azora_auth_judge(ngx_http_request_t *r,
     ngx_int_t                   rc;
     ngx_http_azora_auth_ctx_t  *actx;
 
+    *reason = "it proves nothing";
     actx = ngx_http_get_module_ctx(r, ngx_http_azora_auth_module);
 
     if (actx != NULL && actx->proved) {
