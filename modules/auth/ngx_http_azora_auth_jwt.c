@@ -96,6 +96,7 @@ ngx_http_azora_auth_jws_open(ngx_http_azora_auth_ring_t *ring,
     ngx_http_azora_auth_key_t  *key;
 
     key = NULL;
+    ngx_memzero(raw, sizeof(raw));
     jwt->reason = NULL;
     jwt->unknown = 0;
     ngx_str_null(&jwt->typ);

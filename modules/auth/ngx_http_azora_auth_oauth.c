@@ -441,6 +441,8 @@ ngx_http_azora_auth_get_flow(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_http_azora_auth_provider_t   *provider;
     ngx_http_azora_auth_main_conf_t  *conf;
 
+    *status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
         if (cln->handler == ngx_http_azora_auth_flow_cleanup) {
             return cln->data;
@@ -466,8 +468,6 @@ ngx_http_azora_auth_get_flow(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
                                     "There is no such provider here.");
         return NULL;
     }
-
-    *status = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_azora_auth_flow_t));
     if (cln == NULL) {
