@@ -293,7 +293,12 @@ ngx_azora_cache_put(ngx_azora_cache_conf_t *conf,
     ngx_azora_cache_write(z, n, body);
 
     e = ngx_azora_cache_entry(z, n);
-    ngx_memcpy(e->etag, etag->data, etag->len);
+
+    if (etag->len) {
+        /* one that is absent may have no address either */
+        ngx_memcpy(e->etag, etag->data, etag->len);
+    }
+
     e->etag_len = (uint16_t) etag->len;
     e->generation = key->generation;
     e->born = ngx_current_msec;
