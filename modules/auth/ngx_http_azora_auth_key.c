@@ -60,7 +60,7 @@ ngx_http_azora_auth_key(ngx_http_request_t *r,
     (void) crypto_hash_sha256(own, token->data, token->len);
     ngx_hex_dump(hex, own, sizeof(own));
 
-    if (conf->cache != NULL) {
+    if (conf->cache != NULL && hash != actx->hash) {
         ngx_memcpy(actx->hash, hash, NGX_HTTP_AZORA_AUTH_HASH_LEN);
     }
 

@@ -190,7 +190,17 @@ ngx_http_azora_auth_judge(ngx_http_request_t *r,
     if (actx != NULL && actx->proved) {
         /* it waited for PostgreSQL */
         *proof = actx->identity;
-        return ngx_http_azora_auth_live(r, conf, proof, actx->hash, reason);
+        rc = ngx_http_azora_auth_live(r, conf, proof, actx->hash, reason);
+
+        if (rc != NGX_DECLINED || actx->asked
+            || !ngx_http_azora_auth_is_api_key(token))
+        {
+            return rc;
+        }
+
+        actx->proved = 0;
+
+        return ngx_http_azora_auth_key(r, conf, token, actx->hash, reason);
     }
 
     if (token->len > NGX_HTTP_AZORA_AUTH_TOKEN_MAX) {
