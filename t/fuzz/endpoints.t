@@ -190,6 +190,10 @@ for my $path (sort keys %{ $document->{paths} }) {
     for my $method (sort keys %{ $document->{paths}{$path} }) {
         my $operation = $document->{paths}{$path}{$method};
         next if ref $operation ne 'HASH' || !$operation->{responses};
+        # a stream is no answer that could be waited for
+        next if $operation->{responses}{200}
+            && $operation->{responses}{200}{content}{'text/event-stream'};
+
         push @operations, [uc $method, $path, $operation];
     }
 }
