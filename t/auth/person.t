@@ -112,6 +112,11 @@ sub busy {
         memo => "$name wrote this" });
     $azora->post('/v1/wallets/AZR/transfers', token => $friend->{token},
         key => 'b', json => { to => "$name\@example.org", amount => '0.5' });
+    $azora->post('/v1/holds', @person, key => 'c', json => {
+        currency => 'AZR', to => "friend-of-$name\@example.org",
+        amount => '0.1', memo => "$name promises" });
+    $azora->post('/v1/holds', token => $friend->{token}, key => 'd', json => {
+        currency => 'AZR', to => "$name\@example.org", amount => '0.1' });
     finish_course($azora, $person, 'mobile-money-safety');
     $azora->post('/v1/jobs', @person, json => { title => "$name needs help",
         description => 'A wall', currency => 'AZR', budget => '2' });

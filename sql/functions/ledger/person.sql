@@ -22,6 +22,14 @@ BEGIN
     UPDATE ledger.transfer AS t
     SET recipient = erase_person.account::text
     WHERE t.credit = ANY (owned) AND t.recipient IS NOT NULL;
+
+    UPDATE ledger.hold AS h
+    SET memo = NULL
+    WHERE h.account = ANY (owned) AND h.memo IS NOT NULL;
+
+    UPDATE ledger.hold AS h
+    SET recipient = erase_person.account::text
+    WHERE h.credit = ANY (owned) AND h.recipient IS NOT NULL;
 END
 $$;
 
