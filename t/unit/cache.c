@@ -18,6 +18,7 @@
 #define TEST_FRESH    10000
 #define TEST_STALE    5000
 #define TEST_CROWD    12
+#define TEST_LARGE      (TEST_CROWD + 5)  /* of another length than others */
 
 
 static ngx_shm_zone_t           test_zone;
@@ -264,12 +265,12 @@ test_full(void)
        "it is used, %lu of %lu bytes", (unsigned long) state.used,
        (unsigned long) state.size);
 
-    (void) test_get(5, 1, &copy);
-    is_int(test_put(5, 1, copy.ticket, TEST_SIZE / 4), NGX_DECLINED,
+    (void) test_get(TEST_LARGE, 1, &copy);
+    is_int(test_put(TEST_LARGE, 1, copy.ticket, TEST_SIZE / 4), NGX_DECLINED,
            "nobody takes a quarter of it");
-    is_int(test_put(5, 1, copy.ticket, TEST_SIZE / 10), NGX_OK,
+    is_int(test_put(TEST_LARGE, 1, copy.ticket, TEST_SIZE / 10), NGX_OK,
            "but a tenth");
-    is_int(test_get(5, 1, &copy), NGX_OK, "which is there");
+    is_int(test_get(TEST_LARGE, 1, &copy), NGX_OK, "which is there");
     is_int(copy.body.len, TEST_SIZE / 10, "whole");
 }
 
@@ -290,7 +291,7 @@ test_reload(void)
 
     old = test_conf;
     test_conf = conf;
-    is_int(test_get(5, 1, &copy), NGX_OK, "with what it holds");
+    is_int(test_get(TEST_LARGE, 1, &copy), NGX_OK, "with what it holds");
     test_conf = old;
 
     test_conf.zone->version++;
