@@ -337,6 +337,7 @@ ngx_azora_flight_next(ngx_azora_flight_t *flight)
 
     q = ngx_queue_head(&flight->waiters);
     ngx_queue_remove(q);
+    ngx_queue_init(q);
 
     waiter = ngx_queue_data(q, ngx_azora_waiter_t, queue);
     waiter->flight = NULL;

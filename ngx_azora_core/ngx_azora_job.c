@@ -224,7 +224,7 @@ void
 ngx_azora_job_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t            i;
-    ngx_queue_t          *q;
+    ngx_queue_t          *q, *next;
     ngx_azora_job_run_t  *run;
 
     if (!ngx_azora_job_leader) {
@@ -234,8 +234,11 @@ ngx_azora_job_exit_process(ngx_cycle_t *cycle)
     run = ngx_azora_main_conf->job_runs;
 
     for (i = 0; i < ngx_azora_main_conf->jobs.nelts; i++) {
-        while (!ngx_queue_empty(&run[i].live)) {
-            q = ngx_queue_head(&run[i].live);
+        for (q = ngx_queue_head(&run[i].live);
+             q != ngx_queue_sentinel(&run[i].live);
+             q = next)
+        {
+            next = ngx_queue_next(q);
             ngx_azora_job_free(ngx_queue_data(q, ngx_azora_job_t, queue));
         }
     }

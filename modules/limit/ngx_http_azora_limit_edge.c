@@ -73,6 +73,6 @@ ngx_http_azora_limit_edge_zone(const ngx_http_azora_limit_zone_t *zone)
         "zone", zone->name.data, zone->name.len,
         "shared", (int) (zone->shared != 0),
         "keys", (json_int_t) used,
-        "size", (json_int_t) (zone->table->nsets
-                              * NGX_HTTP_AZORA_LIMIT_WAYS));
+        "size", (json_int_t) zone->table->nsets
+                * NGX_HTTP_AZORA_LIMIT_WAYS);
 }
