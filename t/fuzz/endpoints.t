@@ -18,6 +18,7 @@ srand $seed;
 diag "AZORA_FUZZ_SEED=$seed";
 
 my $azora = Azora::Test->start;
+my $newcomers = 0;
 my @everything = qw(learner teacher guardian employer arbiter auditor admin);
 my @people = (
     (map { $azora->user($_) } qw(amina kofi)),
@@ -220,7 +221,8 @@ sub run_one {
 
     my $body = $operation->{requestBody}{content};
     my ($type) = $body ? sort keys %$body : ();
-    my $who = one_of(@people[0 .. 2], @people);
+    my $place = one_of(0 .. 2, 0 .. $#people);
+    my $who = $people[$place];
 
     $options{json} = object($body->{$type}{schema}) if $body;
     $options{token} = $who->{token} if $who->{token};
@@ -233,7 +235,18 @@ sub run_one {
 
     my ($kind) = $template =~ m{([a-z]+)(?:/\{[a-z]+\})?\z};
     learn($r->{json}, $kind) if $r->{status} < 300 && $r->{json};
+    $people[$place] = somebody_else() if $r->{status} == 401 && $who->{token};
     return ($r, $shown);
+}
+
+
+# In the place of who logged out, changed the password or is forgotten.
+sub somebody_else {
+    my $person = $azora->user('person-' . ++$newcomers,
+                              $newcomers % 3 ? () : (roles => \@everything));
+
+    fund($azora, $person, $_, 10_000_000_000) for qw(AZR BTC);
+    return $person;
 }
 
 
