@@ -72,7 +72,9 @@ const ngx_azora_row_t  ngx_http_azora_fx_rows[] = {
       .fields = ngx_http_azora_fx_page_fields,
       .returns = ngx_http_azora_fx_rates,
       .function = "ledger.list_rates",
-      .summary = "List what is exchanged for what" },
+      .summary = "List what is exchanged for what",
+      .version = "rates",
+      .cache = 60 },
 
     { NGX_HTTP_POST, "/v1/fx/quotes", NGX_AZORA_USER|NGX_AZORA_KEY,
       "wallet:write",

@@ -11,6 +11,7 @@ use lib "$FindBin::RealBin/../lib";
 
 use Math::BigInt;
 
+use Azora::Process qw(poll_until);
 use Azora::Story qw(at_once balance documented fund is_problem is_sound
                     journaled);
 use Azora::Test;
@@ -82,6 +83,17 @@ subtest 'a rate' => sub {
     documented($azora, $r, 'GET /v1/fx/rates');
     is_deeply [@{ $r->{json}{items}[0] }{qw(sell buy rate fee_bps)}],
               ['USD', 'KES', '129.253', 50], 'anybody sees it';
+
+    ok poll_until(10, sub {
+        ($azora->get('/v1/fx/rates')->{headers}{'cache-status'} // '')
+            =~ /hit/
+    }), 'who comes next asks no database';
+    is act('rates', %rate, rate => '130.1')->{json}{state}, 'done',
+       'a change';
+    ok poll_until(10, sub {
+        $azora->get('/v1/fx/rates')->{json}{items}[0]{rate} eq '130.1'
+    }), 'is seen at once';
+    act('rates', %rate);
 };
 
 

@@ -101,7 +101,9 @@ AS $$
     ON CONFLICT (sell, buy) DO UPDATE
     SET rate = excluded.rate,
         fee_bps = excluded.fee_bps,
-        valid_until = excluded.valid_until
+        valid_until = excluded.valid_until;
+
+    SELECT azora.bump('rates');
 $$;
 
 COMMENT ON FUNCTION ledger.do_rate(ledger.operation) IS
