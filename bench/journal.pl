@@ -1,17 +1,21 @@
 # Chronicle: how many entries a second are numbered, signed, flushed to disk and
-# published, and how long one entry waits for that at 1,000 a second.
+# published, how long one entry waits for that at 1,000 a second, and what an
+# entry costs the transaction that writes it.
 
 use strict;
 use warnings;
 
 use Azora::Bench;
 use Azora::Chronicle qw(append audit is_numbered published);
+use Azora::Process qw(slurp);
 use Azora::Test;
+use POSIX qw(sysconf _SC_CLK_TCK);
 use Time::HiRes qw(sleep time);
 
 my $BATCH = 40_000;
 
-my $azora = Azora::Test->start(workers => 1);
+# a cluster of its own is one that flushes, as operators have it
+my $azora = Azora::Test->start(workers => 1, postgres => 'own');
 my $subject = $azora->user('amina')->{id};
 
 is_numbered($azora) or die "the log does not move\n";
@@ -68,6 +72,29 @@ my @sorted = sort { $a <=> $b } @delays;
 report('journal-delay-ms', 1000 * median(@delays), 200);
 printf "      p99 %.0f ms over %d appends of 50\n",
     1000 * $sorted[int 0.99 * $#sorted], scalar @sorted;
+
+# Processor time of the backend for one call of a function in a transaction.
+sub cpu_us {
+    my ($call, $n) = @_;
+    my $backend = $azora->dbh;
+    my ($pid) = $backend->selectrow_array('SELECT pg_backend_pid()');
+    my $ticks = sub {
+        my @stat = split ' ', slurp("/proc/$pid/stat") =~ s/\A.*\) //r;
+        return $stat[11] + $stat[12];
+    };
+    my $begin = $ticks->();
+
+    $backend->do("DO 'BEGIN FOR i IN 1 .. $n LOOP PERFORM $call; END LOOP;"
+                 . " END'");
+    return 1e6 * ($ticks->() - $begin) / sysconf(_SC_CLK_TCK) / $n;
+}
+
+my $append = qq{journal.append(''bench.entry'', ''$subject'',
+                               jsonb_build_object(''n'', i))};
+report('journal-append-us', median(map {
+    cpu_us($append, 20_000)
+        - cpu_us(q{jsonb_build_object(''n'', i)}, 20_000)
+} 1 .. runs()), 15);
 
 my ($status, $said) = audit($azora);
 die $said if $status != 0;
