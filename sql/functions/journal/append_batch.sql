@@ -1,8 +1,6 @@
 -- Appends many events of one type and returns their entries in the same order.
 -- Salts are SHA-256 of a secret that is forgotten at once and a counter: as
 -- hard to guess as random ones, and cheaper.
--- Consumers are woken only when the type has one: NOTIFY takes a lock that all
--- commits of the cluster share.
 CREATE OR REPLACE FUNCTION journal.append_batch(
     type         text,
     subjects     uuid[],
@@ -33,20 +31,11 @@ BEGIN
     SELECT i.id, i.salt, i.payload, i.subject, i.traceparent
     FROM item AS i;
 
-    IF NOT EXISTS (SELECT FROM journal.subscription AS s
-                   WHERE s.type = append_batch.type)
+    IF EXISTS (SELECT FROM journal.subscription AS s
+               WHERE s.type = append_batch.type)
     THEN
-        RETURN entries;
+        PERFORM journal.deliver(type, entries);
     END IF;
-
-    INSERT INTO journal.delivery (consumer, entry)
-    SELECT s.consumer, e.entry
-    FROM journal.subscription AS s
-         CROSS JOIN unnest(entries) AS e (entry)
-    WHERE s.type = append_batch.type;
-
-    PERFORM pg_notify('azora_generation',
-                      'journal ' || nextval('journal.wake'));
 
     RETURN entries;
 END
