@@ -233,7 +233,11 @@ subtest 'events of consumers' => sub {
 
 subtest 'counted' => sub {
     enqueue('reject', 'counted');
+    # leased for longer than the test lasts, as a worker would
     $azora->sql("SELECT journal.enqueue('probe', '{\"do\":\"hold\"}')");
+    $azora->sql("UPDATE journal.job SET lease = gen_random_uuid(),
+        not_before = now() + interval '1 minute'
+        WHERE payload ->> 'do' = 'hold'");
     ok poll_until(15 * $azora->patience, sub {
         my $page = $azora->get('/metrics')->{body};
         return $page =~ /^nexus_jobs\{queue="probe",state="dead"\} 1$/m
