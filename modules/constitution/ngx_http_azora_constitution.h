@@ -287,6 +287,9 @@ void ngx_http_azora_constitution_candidates(
     const ngx_http_azora_rules_t *set, const ngx_http_azora_matcher_t *m,
     const ngx_http_azora_reading_t *reading, uint64_t *rules);
 
+
+/* ngx_http_azora_constitution_evaluate.c */
+
 /* NGX_OK, or NGX_ERROR: out of memory.  Strings of the verdict in pool. */
 ngx_int_t ngx_http_azora_constitution_evaluate(
     const ngx_http_azora_rules_t *set, ngx_http_azora_matcher_t *m,

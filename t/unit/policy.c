@@ -13,6 +13,7 @@
 #include "../../modules/constitution/ngx_http_azora_constitution_scan.c"
 #include "../../modules/constitution/ngx_http_azora_constitution_rules.c"
 #include "../../modules/constitution/ngx_http_azora_constitution_compile.c"
+#include "../../modules/constitution/ngx_http_azora_constitution_evaluate.c"
 #include "../../modules/constitution/ngx_http_azora_constitution_match.c"
 
 

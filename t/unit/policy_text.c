@@ -11,6 +11,7 @@
 #include "../../modules/constitution/ngx_http_azora_constitution_syntax.c"
 #include "../../modules/constitution/ngx_http_azora_constitution_factor.c"
 #include "../../modules/constitution/ngx_http_azora_constitution_scan.c"
+#include "../../modules/constitution/ngx_http_azora_constitution_evaluate.c"
 #include "../../modules/constitution/ngx_http_azora_constitution_match.c"
 
 
