@@ -37,6 +37,7 @@ struct ngx_azora_fetch_s {
     ngx_uint_t                 flags;
 
     CURL                      *easy;         /* while it runs */
+    ngx_event_t                nudge;
     ngx_str_t                  head;
     ngx_str_t                  body;
     size_t                     body_size;    /* allocated */
@@ -62,6 +63,11 @@ ngx_int_t ngx_azora_fetch_curl_start(ngx_azora_fetch_t *fetch);
 /* takes the answer's code, then lets go of it; any number of times */
 void ngx_azora_fetch_curl_stop(ngx_azora_fetch_t *fetch);
 void ngx_azora_fetch_curl_exit(void);
+/*
+ * fd is a new socket.  If one of that number is still watched it was closed
+ * unseen: libcurl takes the two for one, so the new one inherits the watch.
+ */
+void ngx_azora_fetch_curl_opened(curl_socket_t fd);
 
 /* ngx_azora_fetch_easy.c: one call as libcurl wants to hear it; NULL: out of
    memory or of libcurl's features */

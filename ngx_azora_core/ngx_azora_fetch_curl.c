@@ -29,6 +29,10 @@ static int ngx_azora_fetch_socket(CURL *easy, curl_socket_t fd, int what,
 static void ngx_azora_fetch_watch(ngx_event_t *ev, ngx_int_t event,
     ngx_uint_t wanted);
 static void ngx_azora_fetch_release(ngx_connection_t *c);
+static ngx_uint_t ngx_azora_fetch_closed(ngx_connection_t *c);
+static uintptr_t ngx_azora_fetch_identity(curl_socket_t fd);
+static void ngx_azora_fetch_nudge(CURL *easy);
+static void ngx_azora_fetch_nudge_handler(ngx_event_t *ev);
 static void ngx_azora_fetch_read_handler(ngx_event_t *rev);
 static void ngx_azora_fetch_write_handler(ngx_event_t *wev);
 
@@ -37,6 +41,9 @@ static ngx_connection_t  ngx_azora_fetch_nobody = { .fd = (ngx_socket_t) -1 };
 
 static CURLM       *ngx_azora_fetch_curl;
 static ngx_event_t  ngx_azora_fetch_curl_timer;
+
+/* connections by their queue, each with its socket's identity as data */
+static ngx_queue_t  ngx_azora_fetch_watched;
 
 
 ngx_int_t
@@ -89,6 +96,10 @@ ngx_azora_fetch_curl_stop(ngx_azora_fetch_t *fetch)
     curl_easy_cleanup(fetch->easy);
     fetch->easy = NULL;
 
+    if (fetch->nudge.posted) {
+        ngx_delete_posted_event(&fetch->nudge);
+    }
+
     /* what is left there NGINX would take for an error of its own */
     ERR_clear_error();
 }
@@ -130,6 +141,8 @@ ngx_azora_fetch_multi(ngx_log_t *log)
 
     /* the calls' own deadlines keep an old worker alive, nothing else does */
     ngx_azora_fetch_curl_timer.cancelable = 1;
+
+    ngx_queue_init(&ngx_azora_fetch_watched);
 
     ngx_azora_fetch_curl = curl_multi_init();
 
@@ -284,6 +297,10 @@ ngx_azora_fetch_socket(CURL *easy, curl_socket_t fd, int what, void *data,
     if (what == CURL_POLL_REMOVE) {
 
         if (c != NULL) {
+            if (ngx_azora_fetch_closed(c)) {
+                ngx_azora_fetch_nudge(easy);
+            }
+
             ngx_azora_fetch_release(c);
             (void) curl_multi_assign(ngx_azora_fetch_curl, fd, NULL);
         }
@@ -301,6 +318,9 @@ ngx_azora_fetch_socket(CURL *easy, curl_socket_t fd, int what, void *data,
         c->write->handler = ngx_azora_fetch_write_handler;
         c->read->log = ngx_cycle->log;
         c->write->log = ngx_cycle->log;
+
+        c->data = (void *) ngx_azora_fetch_identity(fd);
+        ngx_queue_insert_tail(&ngx_azora_fetch_watched, &c->queue);
 
         if (curl_multi_assign(ngx_azora_fetch_curl, fd, c) != CURLM_OK) {
             ngx_azora_fetch_release(c);
@@ -327,13 +347,49 @@ ngx_azora_fetch_watch(ngx_event_t *ev, ngx_int_t event, ngx_uint_t wanted)
 }
 
 
-/* libcurl tells before it closes a socket, so it is still the same one. */
+void
+ngx_azora_fetch_curl_opened(curl_socket_t fd)
+{
+    ngx_uint_t         in, out;
+    ngx_queue_t       *q;
+    ngx_connection_t  *c;
+
+    for (q = ngx_queue_head(&ngx_azora_fetch_watched);
+         q != ngx_queue_sentinel(&ngx_azora_fetch_watched);
+         q = ngx_queue_next(q))
+    {
+        c = ngx_queue_data(q, ngx_connection_t, queue);
+
+        if (c->fd != fd) {
+            continue;
+        }
+
+        in = c->read->active;
+        out = c->write->active;
+
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, NGX_CLOSE_EVENT);
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
+
+        c->data = (void *) ngx_azora_fetch_identity(fd);
+        ngx_azora_fetch_watch(c->read, NGX_READ_EVENT, in);
+        ngx_azora_fetch_watch(c->write, NGX_WRITE_EVENT, out);
+
+        return;
+    }
+}
+
 
 static void
 ngx_azora_fetch_release(ngx_connection_t *c)
 {
-    ngx_azora_fetch_watch(c->read, NGX_READ_EVENT, 0);
-    ngx_azora_fetch_watch(c->write, NGX_WRITE_EVENT, 0);
+    if (ngx_azora_fetch_closed(c)) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, NGX_CLOSE_EVENT);
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
+
+    } else {
+        ngx_azora_fetch_watch(c->read, NGX_READ_EVENT, 0);
+        ngx_azora_fetch_watch(c->write, NGX_WRITE_EVENT, 0);
+    }
 
     if (c->read->posted) {
         ngx_delete_posted_event(c->read);
@@ -343,8 +399,70 @@ ngx_azora_fetch_release(ngx_connection_t *c)
         ngx_delete_posted_event(c->write);
     }
 
+    ngx_queue_remove(&c->queue);
     ngx_free_connection(c);
     c->fd = (ngx_socket_t) -1;
+}
+
+
+/*
+ * libcurl tells before it closes a socket, but for one whose connection never
+ * came about (7.88, and seen up to 8.6).
+ */
+
+static ngx_uint_t
+ngx_azora_fetch_closed(ngx_connection_t *c)
+{
+    return ngx_azora_fetch_identity(c->fd) != (uintptr_t) c->data;
+}
+
+
+/* No two sockets have the same; 0: no descriptor. */
+
+static uintptr_t
+ngx_azora_fetch_identity(curl_socket_t fd)
+{
+    struct stat  st;
+
+    return (fstat(fd, &st) == 0) ? (uintptr_t) st.st_ino : 0;
+}
+
+
+/*
+ * Where it closes so, libcurl 7.88 also forgets to go on to the next address
+ * before the whole call's time is over.  The end of a pause makes it go on.
+ */
+
+static void
+ngx_azora_fetch_nudge(CURL *easy)
+{
+    ngx_azora_fetch_t  *fetch;
+
+    fetch = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &fetch) != CURLE_OK
+        || fetch == NULL)
+    {
+        return;
+    }
+
+    fetch->nudge.handler = ngx_azora_fetch_nudge_handler;
+    fetch->nudge.data = fetch;
+    fetch->nudge.log = fetch->pool->log;
+
+    ngx_post_event(&fetch->nudge, &ngx_posted_events);
+}
+
+
+static void
+ngx_azora_fetch_nudge_handler(ngx_event_t *ev)
+{
+    ngx_azora_fetch_t  *fetch;
+
+    fetch = ev->data;
+
+    (void) curl_easy_pause(fetch->easy, CURLPAUSE_RECV);
+    (void) curl_easy_pause(fetch->easy, CURLPAUSE_CONT);
 }
 
 

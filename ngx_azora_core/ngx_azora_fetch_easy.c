@@ -193,6 +193,7 @@ ngx_azora_fetch_open(void *data, curlsocktype purpose,
 {
     ngx_azora_fetch_t *fetch = data;
 
+    curl_socket_t            fd;
     ngx_azora_fetch_conf_t  *conf;
 
     conf = &ngx_azora_main_conf->fetch;
@@ -206,8 +207,14 @@ ngx_azora_fetch_open(void *data, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
 
-    return socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                address->protocol);
+
+    if (fd != CURL_SOCKET_BAD) {
+        ngx_azora_fetch_curl_opened(fd);
+    }
+
+    return fd;
 }
 
 

@@ -127,7 +127,8 @@ sub certificates {
 }
 
 
-# A library whose name server takes three seconds to know slow.test.
+# A library whose name server takes three seconds to know slow.test, and knows
+# two addresses of two.test.
 sub slow_lookup {
     return if $ENV{SANITIZE};
 
@@ -148,6 +149,12 @@ getaddrinfo(const char *node, const char *service,
     if (node && strcmp(node, "slow.test") == 0) {
         sleep(3);
         node = "127.0.0.1";
+    }
+
+    if (node && strcmp(node, "two.test") == 0) {
+        int rc = real("127.0.0.2", service, hints, res);
+
+        return rc ? rc : real("127.0.0.1", service, hints, &(*res)->ai_next);
     }
 
     return real(node, service, hints, res);
@@ -272,6 +279,29 @@ subtest 'a slow lookup' => sub {
     cmp_ok $slowest, '<', 2, 'it holds up nobody';
     is $http->read_response->{json}{code}, 200, 'who waits has his answer';
     cmp_ok time - $began, '>=', 3, 'in the end';
+};
+
+
+# The second socket may get the number of the first, which libcurl closes
+# without a word when its connection never came about.
+subtest 'an address that does not answer' => sub {
+    plan skip_all => 'sanitizers want to be loaded first' if !$lookup;
+    my $mark = $azora->mark;
+    my $deaf = IO::Socket::INET->new(LocalAddr => '127.0.0.2', Listen => 1,
+        LocalPort => $server->{port}) or die "127.0.0.2: $!";
+    listen $deaf, 0 or die "listen: $!";
+    my @full = map {
+        IO::Socket::INET->new(PeerAddr => '127.0.0.2', Blocking => 0,
+                              PeerPort => $server->{port})
+    } 1 .. 4;
+
+    for (1 .. 3) {
+        my $r = call("http://two.test:$server->{port}/say", internal => 1,
+                     timeout => 6000);
+        is $r->{code}, 200, 'the next one does' or diag explain $r;
+    }
+    unlike $azora->error_log($mark), qr{epoll_ctl},
+        'no socket is lost sight of';
 };
 
 
