@@ -11,6 +11,8 @@
 
 #define NGX_AZORA_JOB_GENERATION    "jobs"
 
+#define NGX_AZORA_JOB_START_MS      100
+
 #define NGX_AZORA_JOB_INTERVAL      1000
 #define NGX_AZORA_JOB_RETRY_MAX     30000
 #define NGX_AZORA_JOB_DOUBLINGS     5
@@ -48,6 +50,7 @@ struct ngx_azora_job_s {
     ngx_str_t                     payload;
     ngx_uint_t                    failures;
     uint64_t                      started_ns;
+    unsigned                      late:1;       /* past its first lease */
 };
 
 
@@ -60,16 +63,18 @@ static void ngx_azora_job_moved(ngx_uint_t index, uint64_t value);
 static void ngx_azora_job_timer_handler(ngx_event_t *ev);
 static void ngx_azora_job_claim(ngx_azora_job_run_t *run);
 static void ngx_azora_job_claimed(ngx_azora_op_t *op, void *data);
+static ngx_azora_job_t *ngx_azora_job_find(ngx_azora_job_run_t *run,
+    const ngx_str_t *id);
 static void ngx_azora_job_begin(ngx_azora_job_run_t *run, ngx_azora_op_t *op,
     ngx_uint_t row);
+static void ngx_azora_job_renew(ngx_azora_job_t *job, const ngx_str_t *lease);
 static void ngx_azora_job_ended(ngx_azora_op_t *op, void *data);
 static void ngx_azora_job_free(ngx_azora_job_t *job);
 static void ngx_azora_job_later(ngx_azora_job_run_t *run);
 
 
-static ngx_connection_t  ngx_azora_job_nobody = { .fd = (ngx_socket_t) -1 };
-static ngx_uint_t        ngx_azora_job_leader;      /* this is worker 0 */
-static ngx_uint_t        ngx_azora_job_quitting;
+static ngx_uint_t  ngx_azora_job_leader;            /* this is worker 0 */
+static ngx_uint_t  ngx_azora_job_quitting;
 
 
 ngx_int_t
@@ -184,7 +189,6 @@ ngx_int_t
 ngx_azora_job_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t            i;
-    ngx_event_t          *ev;
     ngx_azora_job_run_t  *run;
 
     if (ngx_worker != 0 || ngx_azora_main_conf->pg.primary == NULL) {
@@ -196,15 +200,8 @@ ngx_azora_job_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < ngx_azora_main_conf->jobs.nelts; i++) {
         ngx_queue_init(&run[i].live);
-
-        ev = &run[i].timer;
-
-        ev->handler = ngx_azora_job_timer_handler;
-        ev->data = &ngx_azora_job_nobody;
-        ev->log = cycle->log;
-        ev->cancelable = 1;
-
-        ngx_add_timer(ev, 1 + ngx_random() % 100);
+        ngx_azora_turn_start(&run[i].timer, ngx_azora_job_timer_handler,
+                             NGX_AZORA_JOB_START_MS, cycle->log);
     }
 
     ngx_azora_job_count_start(cycle);
@@ -326,20 +323,15 @@ ngx_azora_job_claimed(ngx_azora_op_t *op, void *data)
 {
     ngx_azora_job_run_t *run = data;
 
-    ngx_uint_t             i, n, level;
-    ngx_azora_op_status_e  status;
+    ngx_uint_t        i, n;
+    ngx_str_t         id, lease;
+    ngx_azora_job_t  *job;
 
     run->op = NULL;
-    status = ngx_azora_op_status(op);
 
-    if (status != NGX_AZORA_OP_OK) {
-
-        /* an SQL error was logged by its lane, and an outage once is enough */
-
-        level = (run->failed == 0 && status != NGX_AZORA_OP_ERROR)
-                ? NGX_LOG_ERR : NGX_LOG_INFO;
-
-        ngx_log_error(level, run->timer.log, 0,
+    if (ngx_azora_op_status(op) != NGX_AZORA_OP_OK) {
+        ngx_log_error(ngx_azora_turn_level(op, run->failed),
+                      run->timer.log, 0,
                       "azora: no jobs of kind %s can be claimed: %s",
                       run->kind->kind, ngx_azora_op_message(op));
 
@@ -356,7 +348,16 @@ ngx_azora_job_claimed(ngx_azora_op_t *op, void *data)
     }
 
     for (i = 0; i < n; i++) {
-        ngx_azora_job_begin(run, op, i);
+        id = ngx_azora_op_value(op, i, 0);
+        job = ngx_azora_job_find(run, &id);
+
+        if (job == NULL) {
+            ngx_azora_job_begin(run, op, i);
+            continue;
+        }
+
+        lease = ngx_azora_op_value(op, i, 1);
+        ngx_azora_job_renew(job, &lease);
     }
 
     if (run->again && run->nlive < run->kind->running) {
@@ -365,6 +366,29 @@ ngx_azora_job_claimed(ngx_azora_op_t *op, void *data)
     }
 
     ngx_azora_job_later(run);
+}
+
+
+static ngx_azora_job_t *
+ngx_azora_job_find(ngx_azora_job_run_t *run, const ngx_str_t *id)
+{
+    ngx_queue_t      *q;
+    ngx_azora_job_t  *job;
+
+    for (q = ngx_queue_head(&run->live);
+         q != ngx_queue_sentinel(&run->live);
+         q = ngx_queue_next(q))
+    {
+        job = ngx_queue_data(q, ngx_azora_job_t, queue);
+
+        if (job->id.len == id->len
+            && ngx_memcmp(job->id.data, id->data, id->len) == 0)
+        {
+            return job;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -410,6 +434,28 @@ ngx_azora_job_begin(ngx_azora_job_run_t *run, ngx_azora_op_t *op,
     run->nlive++;
 
     run->kind->handler(job);
+}
+
+
+/*
+ * A claim that finds what this process still does is a new lease for it and
+ * not a second job: its report counts if it names the lease that runs.
+ */
+
+static void
+ngx_azora_job_renew(ngx_azora_job_t *job, const ngx_str_t *lease)
+{
+    if (lease->len == job->lease.len) {
+        ngx_memcpy(job->lease.data, lease->data, lease->len);
+    }
+
+    if (!job->late) {
+        job->late = 1;
+        ngx_log_error(NGX_LOG_WARN, job->run->timer.log, 0,
+                      "azora: job %V (%s) takes longer than its lease of "
+                      "%M ms", &job->id, job->run->kind->kind,
+                      job->run->kind->lease);
+    }
 }
 
 
@@ -528,10 +574,6 @@ ngx_azora_job_later(ngx_azora_job_run_t *run)
 {
     ngx_msec_t  delay;
 
-    if (ngx_exiting || ngx_terminate || ngx_quit) {
-        return;
-    }
-
     delay = NGX_AZORA_JOB_INTERVAL;
 
     if (run->failed) {
@@ -539,11 +581,5 @@ ngx_azora_job_later(ngx_azora_job_run_t *run)
         delay = ngx_min(delay, NGX_AZORA_JOB_RETRY_MAX);
     }
 
-    delay = delay * 9 / 10 + (ngx_msec_t) ngx_random() % (delay / 5 + 1);
-
-    if (run->timer.timer_set) {
-        ngx_del_timer(&run->timer);
-    }
-
-    ngx_add_timer(&run->timer, delay);
+    ngx_azora_turn_later(&run->timer, delay);
 }

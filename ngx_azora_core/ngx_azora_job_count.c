@@ -8,12 +8,13 @@
 #include "ngx_azora_private.h"
 
 
-#define NGX_AZORA_JOB_COUNT_MS      5000
+#define NGX_AZORA_JOB_COUNT_START_MS  1000
+#define NGX_AZORA_JOB_COUNT_MS        5000
 
-#define NGX_AZORA_JOB_STATES        3
+#define NGX_AZORA_JOB_STATES          3
 
 /* kinds of jobs, and the consumers inside the system as one */
-#define NGX_AZORA_JOB_QUEUES_MAX    16
+#define NGX_AZORA_JOB_QUEUES_MAX      16
 
 
 typedef struct {
@@ -45,11 +46,8 @@ static const char  *ngx_azora_job_states[NGX_AZORA_JOB_STATES] = {
 };
 
 
-static ngx_connection_t  ngx_azora_job_count_nobody = {
-    .fd = (ngx_socket_t) -1
-};
-static ngx_event_t       ngx_azora_job_count_timer;
-static ngx_int_t         ngx_azora_job_letters_seen;
+static ngx_event_t  ngx_azora_job_count_timer;
+static ngx_int_t    ngx_azora_job_letters_seen;
 
 
 ngx_int_t
@@ -135,17 +133,11 @@ ngx_azora_job_count_queue(ngx_conf_t *cf, ngx_azora_job_counts_t *counts,
 void
 ngx_azora_job_count_start(ngx_cycle_t *cycle)
 {
-    ngx_event_t  *ev;
-
     ngx_azora_job_letters_seen = -1;
-    ev = &ngx_azora_job_count_timer;
 
-    ev->handler = ngx_azora_job_count_handler;
-    ev->data = &ngx_azora_job_count_nobody;
-    ev->log = cycle->log;
-    ev->cancelable = 1;
-
-    ngx_add_timer(ev, 1 + ngx_random() % 1000);
+    ngx_azora_turn_start(&ngx_azora_job_count_timer,
+                         ngx_azora_job_count_handler,
+                         NGX_AZORA_JOB_COUNT_START_MS, cycle->log);
 }
 
 
@@ -159,7 +151,7 @@ ngx_azora_job_count_handler(ngx_event_t *ev)
     (void) ngx_azora_query(ngx_azora_main_conf->job_counts->statement, NULL,
                            0, ngx_azora_job_counted, NULL);
 
-    ngx_add_timer(ev, NGX_AZORA_JOB_COUNT_MS);
+    ngx_azora_turn_later(ev, NGX_AZORA_JOB_COUNT_MS);
 }
 
 

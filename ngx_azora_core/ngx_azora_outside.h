@@ -109,7 +109,8 @@ const char *ngx_azora_fetch_reason(ngx_azora_fetch_t *fetch);
  * Worker 0 of each node claims them and calls the kind's handler, which ends
  * the job sooner or later, in the same call or from an event.  A job is done
  * at least once: whoever does not end it within the lease is taken for dead,
- * and it is claimed again.
+ * and it is claimed again.  A node that claims what it still does renews the
+ * lease instead of beginning it twice.
  */
 
 typedef enum {

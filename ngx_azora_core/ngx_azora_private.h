@@ -442,6 +442,15 @@ ngx_int_t ngx_azora_redis_init_process(ngx_cycle_t *cycle);
 void ngx_azora_redis_exit_process(ngx_cycle_t *cycle);
 ngx_uint_t ngx_azora_redis_connected(void);
 
+/* ngx_azora_turn.c: what worker 0 asks PostgreSQL by itself, now and then */
+/* rings within spread ms, and keeps no worker that is to exit */
+void ngx_azora_turn_start(ngx_event_t *ev, ngx_event_handler_pt handler,
+    ngx_msec_t spread, ngx_log_t *log);
+/* rings again after delay ms, more or less; never in one that is to exit */
+void ngx_azora_turn_later(ngx_event_t *ev, ngx_msec_t delay);
+/* at which level to log a question that failed, after so many that did */
+ngx_uint_t ngx_azora_turn_level(ngx_azora_op_t *op, ngx_uint_t failed);
+
 /* ngx_azora_job.c: worker 0 */
 ngx_int_t ngx_azora_job_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_job_init_process(ngx_cycle_t *cycle);

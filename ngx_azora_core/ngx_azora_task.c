@@ -8,7 +8,6 @@
 #include "ngx_azora_private.h"
 
 
-/* spread, so that the tasks of several nodes do not come all at once */
 #define NGX_AZORA_TASK_START_MS     100
 
 #define NGX_AZORA_TASK_RETRY_MIN    1000
@@ -41,8 +40,7 @@ static void ngx_azora_task_done(ngx_azora_op_t *op, void *data);
 static void ngx_azora_task_later(ngx_azora_task_run_t *run);
 
 
-static ngx_connection_t  ngx_azora_task_nobody = { .fd = (ngx_socket_t) -1 };
-static ngx_uint_t        ngx_azora_task_leader;     /* this is worker 0 */
+static ngx_uint_t  ngx_azora_task_leader;           /* this is worker 0 */
 
 
 /* Configuration time: declares the tasks' statements, metrics and watchers. */
@@ -167,7 +165,6 @@ ngx_int_t
 ngx_azora_task_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t             i;
-    ngx_event_t           *ev;
     ngx_azora_task_run_t  *run;
 
     if (ngx_worker != 0 || ngx_azora_main_conf->pg.primary == NULL) {
@@ -179,14 +176,8 @@ ngx_azora_task_init_process(ngx_cycle_t *cycle)
     run = ngx_azora_main_conf->task_runs;
 
     for (i = 0; i < ngx_azora_main_conf->tasks.nelts; i++) {
-        ev = &run[i].timer;
-
-        ev->handler = ngx_azora_task_timer_handler;
-        ev->data = &ngx_azora_task_nobody;
-        ev->log = cycle->log;
-        ev->cancelable = 1;
-
-        ngx_add_timer(ev, 1 + ngx_random() % NGX_AZORA_TASK_START_MS);
+        ngx_azora_turn_start(&run[i].timer, ngx_azora_task_timer_handler,
+                             NGX_AZORA_TASK_START_MS, cycle->log);
     }
 
     return NGX_OK;
@@ -265,23 +256,14 @@ ngx_azora_task_done(ngx_azora_op_t *op, void *data)
 {
     ngx_azora_task_run_t *run = data;
 
-    ngx_str_t              value;
-    ngx_uint_t             level;
-    ngx_azora_op_status_e  status;
+    ngx_str_t  value;
 
     run->op = NULL;
-    status = ngx_azora_op_status(op);
 
-    if (status != NGX_AZORA_OP_OK) {
-
-        /* an SQL error was logged by its lane, and an outage once is enough */
-
-        level = (run->failed == 0 && status != NGX_AZORA_OP_ERROR)
-                ? NGX_LOG_ERR : NGX_LOG_INFO;
-
-        ngx_log_error(level, run->timer.log, 0,
-                      "azora: task %s failed: %s", run->task->function,
-                      ngx_azora_op_message(op));
+    if (ngx_azora_op_status(op) != NGX_AZORA_OP_OK) {
+        ngx_log_error(ngx_azora_turn_level(op, run->failed),
+                      run->timer.log, 0, "azora: task %s failed: %s",
+                      run->task->function, ngx_azora_op_message(op));
 
         run->failed++;
         ngx_azora_metric_add(run->failures, 1);
@@ -315,10 +297,6 @@ ngx_azora_task_later(ngx_azora_task_run_t *run)
 {
     ngx_msec_t  delay;
 
-    if (ngx_exiting || ngx_terminate || ngx_quit) {
-        return;
-    }
-
     delay = run->task->interval;
 
     if (run->failed) {
@@ -331,7 +309,5 @@ ngx_azora_task_later(ngx_azora_task_run_t *run)
         return;
     }
 
-    delay = delay * 9 / 10 + (ngx_msec_t) ngx_random() % (delay / 5 + 1);
-
-    ngx_add_timer(&run->timer, delay);
+    ngx_azora_turn_later(&run->timer, delay);
 }

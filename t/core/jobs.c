@@ -10,6 +10,8 @@
 
 static ngx_int_t ngx_azora_probe_init(ngx_conf_t *cf);
 static void ngx_azora_probe_job(ngx_azora_job_t *job);
+static void ngx_azora_probe_end_after(ngx_azora_job_t *job,
+    ngx_msec_t delay);
 static void ngx_azora_probe_timer(ngx_event_t *ev);
 
 
@@ -70,13 +72,12 @@ ngx_azora_probe_init(ngx_conf_t *cf)
 }
 
 
-/* {"do": "done|fail|reject|hold|wait", "name": "..."} */
+/* {"do": "done|fail|reject|later|hold|wait|late", "name": "..."} */
 
 static void
 ngx_azora_probe_job(ngx_azora_job_t *job)
 {
-    ngx_str_t                payload;
-    ngx_azora_probe_wait_t  *wait;
+    ngx_str_t  payload;
 
     payload = ngx_azora_job_payload(job);
 
@@ -96,21 +97,33 @@ ngx_azora_probe_job(ngx_azora_job_t *job)
         ngx_azora_job_end(job, NGX_AZORA_JOB_FAILED, "busy", 503, 7200);
 
     } else if (ngx_strstr(payload.data, "\"wait\"")) {
-        wait = ngx_pcalloc(ngx_azora_job_pool(job),
-                           sizeof(ngx_azora_probe_wait_t));
-        if (wait == NULL) {
-            return;
-        }
+        ngx_azora_probe_end_after(job, 200);
 
-        wait->job = job;
-        wait->timer.handler = ngx_azora_probe_timer;
-        wait->timer.data = &ngx_azora_probe_nobody;
-        wait->timer.log = ngx_cycle->log;
-
-        ngx_add_timer(&wait->timer, 200);
+    } else if (ngx_strstr(payload.data, "\"do\" : \"late\"")) {
+        ngx_azora_probe_end_after(job, 2 * ngx_azora_probe_kind.lease);
     }
 
     /* what is held is never ended */
+}
+
+
+static void
+ngx_azora_probe_end_after(ngx_azora_job_t *job, ngx_msec_t delay)
+{
+    ngx_azora_probe_wait_t  *wait;
+
+    wait = ngx_pcalloc(ngx_azora_job_pool(job),
+                       sizeof(ngx_azora_probe_wait_t));
+    if (wait == NULL) {
+        return;
+    }
+
+    wait->job = job;
+    wait->timer.handler = ngx_azora_probe_timer;
+    wait->timer.data = &ngx_azora_probe_nobody;
+    wait->timer.log = ngx_cycle->log;
+
+    ngx_add_timer(&wait->timer, delay);
 }
 
 

@@ -194,6 +194,33 @@ SQL
 };
 
 
+subtest 'a handler that takes longer than the lease' => sub {
+    my $id = enqueue('hold', 'slow');
+    ok soon(sub { begun('slow') == 1 }), 'it is under way';
+
+    # more often than the kind may run at once
+    for my $n (1 .. 6) {
+        my $lease = job($id)->{lease};
+        hurry($id);
+        $azora->sql('SELECT journal.wake_jobs()');
+        ok soon(sub { job($id)->{lease} ne $lease }),
+            "its lease is renewed, time $n";
+    }
+
+    is begun('slow'), 1, 'and it is not begun twice by one node';
+    my $other = enqueue('done', 'beside it');
+    ok soon(sub { !job($other) }), 'the kind still takes others';
+    is job($id)->{failures}, 0, 'no failure is counted';
+    is scalar(() = $azora->error_log =~ /job \Q$id\E \(probe\) takes longer/g),
+        1, 'the log says so once';
+    $azora->sql('DELETE FROM journal.job');
+
+    my $late = enqueue('late', 'late');
+    ok soon(sub { !job($late) }), 'one that ends after its first lease';
+    is begun('late'), 1, 'is done, and was done once';
+};
+
+
 subtest 'two who claim' => sub {
     # a kind that nobody here handles
     $azora->sql("SELECT journal.enqueue('other', '{}') FROM generate_series(1,
