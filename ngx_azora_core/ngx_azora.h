@@ -491,6 +491,9 @@ ngx_uint_t ngx_azora_generation_index(ngx_conf_t *cf, const char *name);
 /* 0: unknown, because nobody listens at the moment; never cache then */
 uint64_t ngx_azora_generation(ngx_uint_t index);
 
+/* what it was when somebody listened last, true or not by now; 0: nobody did */
+uint64_t ngx_azora_generation_last(ngx_uint_t index);
+
 /* Called in each worker within 100 ms after a generation moved. */
 typedef void (*ngx_azora_generation_pt)(ngx_uint_t index, uint64_t value);
 ngx_int_t ngx_azora_on_generation(ngx_conf_t *cf, const char *name,

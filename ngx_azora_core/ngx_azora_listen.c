@@ -95,11 +95,14 @@ ngx_azora_on_generation(ngx_conf_t *cf, const char *name,
 uint64_t
 ngx_azora_generation(ngx_uint_t index)
 {
-    ngx_atomic_t  *place;
+    return ngx_azora_listening() ? ngx_azora_generation_last(index) : 0;
+}
 
-    if (!ngx_azora_listening()) {
-        return 0;
-    }
+
+uint64_t
+ngx_azora_generation_last(ngx_uint_t index)
+{
+    ngx_atomic_t  *place;
 
     place = ngx_azora_shm_generation(index);
 

@@ -343,7 +343,7 @@ ngx_http_azora_journal_events_begin(ngx_http_request_t *r,
 {
     uint64_t                            size, last;
     ngx_int_t                           rc;
-    ngx_uint_t                          given;
+    ngx_uint_t                          given, stale;
     ngx_http_azora_journal_client_t    *client;
     ngx_http_azora_journal_audience_t  *audience;
 
@@ -356,14 +356,17 @@ ngx_http_azora_journal_events_begin(ngx_http_request_t *r,
 
     given = (rc == NGX_OK);
     size = ngx_azora_generation(ngx_http_azora_journal_conf->chronicle);
+    stale = (size == 0);
 
-    if (size == 0) {
-        /* nobody listens at the moment */
-        size = ngx_http_azora_journal_ring_size();
+    if (stale) {
+        /* nobody listens now: from what was the end when somebody did */
+        size = ngx_max(ngx_azora_generation_last(
+                           ngx_http_azora_journal_conf->chronicle),
+                       ngx_http_azora_journal_ring_size());
     }
 
     if (size == 0 && !given) {
-        /* nor did anybody since this worker began, or nothing happened yet */
+        /* nor did anybody since this node began, or nothing happened yet */
 
         if (ngx_http_azora_journal_events_later(r) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -399,9 +402,9 @@ ngx_http_azora_journal_events_begin(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    /* another node may know of more than this one: PostgreSQL decides */
+    /* others may know of more than this node, or less: PostgreSQL decides */
 
-    client->check = (given && last + 1 > size);
+    client->check = stale || (given && last + 1 > size);
 
     (void) ngx_http_azora_journal_uuid(&ctx->principal.session,
                                        client->session);

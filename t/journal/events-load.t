@@ -87,6 +87,30 @@ sub all_have_all {
         . ' streams of ' . @{ $streams[0]{expected} } . ' events';
 }
 
+subtest 'begun while PostgreSQL is away' => sub {
+    my $from = $azora->value('SELECT size FROM journal.tree');
+    # whose tokens each worker knows how to judge without it
+    $azora->get('/v1/me', token => $people[0]{token}) for 1 .. 20;
+    $azora->stop_postgres('fast');
+
+    my $events = Azora::Events->new($azora);
+    my @streams = map {
+        $events->follow(token => $people[0]{token}, who => $people[0]{id},
+                        from => $from)
+    } 1 .. 8;
+    ok $events->run(10 * $patience, sub { !grep { !$_->{opened} } @streams }),
+        'streams from now on, on workers that had none';
+    is scalar(grep { $_->{refused} } @streams), 0, 'none is refused';
+
+    $azora->start_postgres;
+    ok poll_until(10 * $patience, sub { eval { $azora->dbh } }), 'it is back';
+    $azora->wait_ready;
+    append($azora, $people[0]{id}, 3);
+    all_have_all($events, 'and they go on', @streams);
+    $events->leave_all;
+};
+
+
 subtest 'five reloads' => sub {
     my $from = $azora->value('SELECT size FROM journal.tree');
     my $events = Azora::Events->new($azora);
