@@ -1,6 +1,6 @@
 -- A task: puts numbered events on their way to those who asked for them, once
--- each and in the order of their numbers. A job is made for each, and jobs of
--- a webhook are done one after another. RETURNS how many numbers it passed.
+-- each and in the order of their numbers. A job is made for each. RETURNS how
+-- many numbers it passed.
 CREATE OR REPLACE FUNCTION journal.fan_out_webhooks(batch int)
 RETURNS int
 LANGUAGE plpgsql VOLATILE
@@ -121,9 +121,9 @@ $$;
 COMMENT ON FUNCTION journal.bound_webhooks(uuid[]) IS
     'Stops webhooks that do not take what they asked for';
 
--- What is to be sent now: of each webhook that is active, whose owner still may
--- have it and to which nothing is on its way at the moment, the job that is due
--- first. Events that were erased meanwhile go unsent.
+-- What is to be sent now: of each webhook that is active and whose owner still
+-- may have it the jobs that are due first, as many as it has room for. Events
+-- that were erased meanwhile go unsent.
 CREATE OR REPLACE FUNCTION journal.claim_webhooks(
     kind      text,
     batch     int,
@@ -137,7 +137,7 @@ DECLARE
     due     uuid[];
     erased  uuid[];
 BEGIN
-    -- claims of two nodes must not take two jobs of one webhook
+    -- claims of two nodes must not both fill the room of one webhook
     PERFORM pg_advisory_xact_lock(hashtext('journal.claim_webhooks'));
 
     FOR turn IN 1 .. 20 LOOP
@@ -174,7 +174,9 @@ COMMENT ON FUNCTION journal.claim_webhooks(text, int, int) IS
     'Events that are to be sent now';
 
 -- Webhooks that have something waiting are found one after another in the
--- index, however much that is.
+-- index, however much that is. Four events at a time are sent to each, and one
+-- while it fails, twelve to those of an account: who does not answer must not
+-- hold what others wait for. The first of each comes before the second of any.
 CREATE OR REPLACE FUNCTION journal.due_webhooks(batch int)
 RETURNS uuid[]
 LANGUAGE sql VOLATILE
@@ -195,33 +197,56 @@ AS $$
                 LIMIT 1)
         FROM waiting AS l
         WHERE l.lane IS NOT NULL
-    ), next AS (
-        SELECT h.id, h.not_before, h.number
+    ), busy AS MATERIALIZED (
+        SELECT w.id, w.account, count(*) AS n
+        FROM journal.job AS j
+             JOIN journal.webhook AS w ON w.id = j.lane
+        WHERE j.kind = 'webhook' AND j.lease IS NOT NULL
+          AND j.not_before > clock_timestamp()
+        GROUP BY w.id
+    ), free AS (
+        SELECT w.id, w.account, coalesce(b.n, 0) AS busy,
+               CASE WHEN w.failing THEN 1 ELSE 4 END
+               - coalesce(b.n, 0) AS room
         FROM waiting AS l
              JOIN journal.webhook AS w ON w.id = l.lane AND w.active
+             LEFT JOIN busy AS b ON b.id = w.id
+        WHERE identity.has_role(w.account, CASE WHEN w.everybody
+                                           THEN 'service' END)
+    ), next AS (
+        SELECT h.id, h.not_before, h.number, f.account,
+               f.busy + row_number() OVER (
+                   PARTITION BY f.id
+                   ORDER BY h.not_before, h.number) AS place
+        FROM free AS f
              CROSS JOIN LATERAL (
                  SELECT j.id, j.not_before, j.number
                  FROM journal.job AS j
-                 WHERE j.kind = 'webhook' AND j.lane = l.lane
+                 WHERE j.kind = 'webhook' AND j.lane = f.id
                    AND j.state = 'waiting'
                    AND j.not_before <= clock_timestamp()
                  ORDER BY j.not_before, j.number
-                 LIMIT 1) AS h
-        WHERE identity.has_role(w.account, CASE WHEN w.everybody
-                                           THEN 'service' END)
-          AND NOT EXISTS (SELECT
-                          FROM journal.job AS b
-                          WHERE b.kind = 'webhook' AND b.lane = l.lane
-                            AND b.lease IS NOT NULL
-                            AND b.not_before > clock_timestamp())
-        ORDER BY h.not_before, h.number
-        LIMIT batch
+                 LIMIT greatest(f.room, 0)) AS h
+    ), fair AS (
+        SELECT n.id, n.place, n.not_before, n.number,
+               row_number() OVER (
+                   PARTITION BY n.account
+                   ORDER BY n.place, n.not_before, n.number)
+               + coalesce((SELECT sum(b.n)
+                           FROM busy AS b
+                           WHERE b.account = n.account), 0) AS of_account
+        FROM next AS n
     )
-    SELECT coalesce(array_agg(n.id), '{}') FROM next AS n
+    SELECT coalesce(array_agg(d.id), '{}')
+    FROM (SELECT f.id
+          FROM fair AS f
+          WHERE f.of_account <= 12
+          ORDER BY f.place, f.not_before, f.number
+          LIMIT batch) AS d
 $$;
 
 COMMENT ON FUNCTION journal.due_webhooks(int) IS
-    'The next job of each webhook that is free';
+    'The next jobs of each webhook that has room';
 
 -- What NGINX needs to send an event. The message's id is the same at every
 -- attempt and names event and webhook; the origin of the log is the source.
@@ -303,6 +328,10 @@ BEGIN
                 'status', nullif(code, 0), 'took_ms', took_ms),
             '$[last - 19 to last]')
     WHERE d.job = item.id;
+
+    UPDATE journal.webhook AS w
+    SET failing = NOT w.failing
+    WHERE w.id = item.lane AND w.failing = (became = 'done');
 
     IF became = 'done' THEN
         DELETE FROM journal.job AS j WHERE j.id = item.id;

@@ -1,0 +1,5 @@
+BEGIN;
+
+ALTER TABLE journal.webhook DROP COLUMN failing;
+
+COMMIT;

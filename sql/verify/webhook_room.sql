@@ -1,0 +1,5 @@
+BEGIN;
+
+SELECT failing FROM journal.webhook WHERE false;
+
+ROLLBACK;
