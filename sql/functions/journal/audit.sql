@@ -18,22 +18,18 @@ AS $$
 DECLARE
     width   CONSTANT bigint := 20000;
     size    bigint := azora.page_size("limit");
-    place   text := azora.cursor_decode(cursor);
-    first   bigint := 0;
+    place   text := azora.cursor_text(cursor, '^[0-9]{1,18}$', '0');
+    first   bigint;
     upto    bigint;
     total   bigint := (SELECT t.size FROM journal.tree AS t);
     seqs    bigint[];
     items   json[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        IF place !~ '^[0-9]{1,18}$' OR place IS NULL THEN
-            RETURN azora.invalid_cursor();
-        END IF;
-
-        first := place::bigint;
+    IF place IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
-    first := greatest(first, journal.seq_about("from", 0));
+    first := greatest(place::bigint, journal.seq_about("from", 0));
     upto := least(total, journal.seq_about("to" + interval '2 hours', total));
 
     -- a person's own entries are found without looking at others'

@@ -69,6 +69,20 @@ $$;
 COMMENT ON FUNCTION journal.claim_jobs(text, int, int) IS
     'Work that is due, for some time';
 
+-- The job that somebody works on; NULL when the lease is not the last one.
+CREATE OR REPLACE FUNCTION journal.lock_job(id uuid, lease uuid)
+RETURNS journal.job
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT j.*
+    FROM journal.job AS j
+    WHERE j.id = lock_job.id AND j.lease = lock_job.lease
+    FOR UPDATE
+$$;
+
+COMMENT ON FUNCTION journal.lock_job(uuid, uuid) IS
+    'A job under a lease, locked';
+
 -- What became of a job. done: it goes. failed: again later, not before
 -- retry_after seconds, or never after too many. rejected: never. The answer
 -- is done, waiting or dead; lost: the lease had ended, so this does not count.
@@ -88,12 +102,9 @@ AS $$
 DECLARE
     item  journal.job;
 BEGIN
-    SELECT j.* INTO item
-    FROM journal.job AS j
-    WHERE j.id = end_job.id AND j.lease = end_job.lease
-    FOR UPDATE;
+    item := journal.lock_job(id, lease);
 
-    IF NOT FOUND THEN
+    IF item.id IS NULL THEN
         RETURN 'lost';
     END IF;
 

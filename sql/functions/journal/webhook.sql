@@ -91,10 +91,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM journal.webhook AS w
-                   WHERE w.id = get_webhook.id
-                     AND w.account = caller.subject)
-    THEN
+    IF NOT journal.has_webhook(caller, id) THEN
         RETURN azora.refusal(404, 'not-found', 'You have no such webhook.');
     END IF;
 

@@ -12,24 +12,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size    bigint := azora.page_size("limit");
-    place   text := coalesce(azora.cursor_decode(cursor), '');
-    before  bigint := 9223372036854775807;
+    place   text := azora.cursor_text(cursor, '^[0-9]{1,18}$',
+                                      '9223372036854775807');
     items   json[];
     keys    text[];
 BEGIN
-    IF NOT EXISTS (SELECT FROM journal.webhook AS w
-                   WHERE w.id = list_deliveries.id
-                     AND w.account = caller.subject)
-    THEN
-        RETURN azora.refusal(404, 'not-found', 'You have no such webhook.');
+    IF place IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
-    IF cursor IS NOT NULL THEN
-        IF place !~ '^[0-9]{1,18}$' THEN
-            RETURN azora.invalid_cursor();
-        END IF;
-
-        before := place::bigint;
+    IF NOT journal.has_webhook(caller, id) THEN
+        RETURN azora.refusal(404, 'not-found', 'You have no such webhook.');
     END IF;
 
     SELECT array_agg(journal.delivery_document(p.entry, list_deliveries.id)
@@ -38,7 +31,7 @@ BEGIN
     INTO items, keys
     FROM (SELECT d.entry, d.seq
           FROM journal.webhook_delivery AS d
-          WHERE d.webhook = list_deliveries.id AND d.seq < before
+          WHERE d.webhook = list_deliveries.id AND d.seq < place::bigint
             AND (list_deliveries.state IS NULL
                  OR d.state = list_deliveries.state)
           ORDER BY d.seq DESC

@@ -67,6 +67,17 @@ $$;
 COMMENT ON FUNCTION journal.refuse_inactive() IS
     'What is asked of an inactive webhook is refused';
 
+CREATE OR REPLACE FUNCTION journal.has_webhook(caller azora.caller, id uuid)
+RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+    SELECT EXISTS (SELECT FROM journal.webhook AS w
+                   WHERE w.id = has_webhook.id AND w.account = caller.subject)
+$$;
+
+COMMENT ON FUNCTION journal.has_webhook(azora.caller, uuid) IS
+    'Whether it is one''s own';
+
 CREATE OR REPLACE FUNCTION journal.lock_webhook(caller azora.caller, id uuid)
 RETURNS journal.webhook
 LANGUAGE plpgsql VOLATILE

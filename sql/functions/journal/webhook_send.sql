@@ -301,12 +301,9 @@ BEGIN
                   WHERE j.id = end_webhook.id)
     FOR NO KEY UPDATE;
 
-    SELECT j.* INTO item
-    FROM journal.job AS j
-    WHERE j.id = end_webhook.id AND j.lease = end_webhook.lease
-    FOR UPDATE;
+    item := journal.lock_job(id, lease);
 
-    IF NOT FOUND THEN
+    IF item.id IS NULL THEN
         RETURN 'lost';
     END IF;
 

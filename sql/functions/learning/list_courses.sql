@@ -8,17 +8,13 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    after  text := '';
+    after  text := azora.cursor_text(cursor, '^[a-z0-9-]{1,64}$');
     size   bigint := azora.page_size("limit");
     items  json[];
     keys   text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        after := azora.cursor_decode(cursor);
-
-        IF after IS NULL OR after !~ '^[a-z0-9-]{1,64}$' THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF after IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     SELECT array_agg(p.document ORDER BY p.course),

@@ -9,16 +9,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size   bigint := azora.page_size("limit");
-    after  text := '';
+    after  text := azora.cursor_text(cursor, '^[A-Z0-9]{3,8}$');
     items  json[];
     keys   text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        after := azora.cursor_decode(cursor);
-
-        IF after IS NULL OR after !~ '^[A-Z0-9]{3,8}$' THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF after IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     SELECT array_agg(l.document ORDER BY l.code COLLATE "C"),

@@ -17,19 +17,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size     bigint := azora.page_size("limit");
-    below    text := '9223372036854775807';
+    below    text := azora.cursor_text(cursor, '^[0-9]{1,18}$',
+                                       '9223372036854775807');
     account  bigint;
     first    bigint := 0;
     last     bigint;
     items    json[];
     keys     text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        below := azora.cursor_decode(cursor);
-
-        IF below IS NULL OR below !~ '^[0-9]{1,18}$' THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF below IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     IF NOT EXISTS (SELECT 1 FROM ledger.currency AS c

@@ -11,16 +11,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     size   bigint := azora.page_size("limit");
-    after  text := '00000000-0000-0000-0000-000000000000';
+    after  uuid := CASE WHEN cursor IS NULL
+                   THEN '00000000-0000-0000-0000-000000000000'
+                   ELSE azora.cursor_uuid(cursor) END;
     items  json[];
     keys   text[];
 BEGIN
-    IF cursor IS NOT NULL THEN
-        after := azora.cursor_decode(cursor);
-
-        IF after IS NULL OR NOT azora.is_uuid(after) THEN
-            RETURN azora.invalid_cursor();
-        END IF;
+    IF after IS NULL THEN
+        RETURN azora.invalid_cursor();
     END IF;
 
     IF NOT EXISTS (
@@ -36,7 +34,7 @@ BEGIN
     INTO items, keys
     FROM (SELECT a.id, market.application_document(a) AS document
           FROM market.application AS a
-          WHERE a.job = list_applications.id AND a.id > after::uuid
+          WHERE a.job = list_applications.id AND a.id > after
           ORDER BY a.id
           LIMIT size + 1) AS p;
 
