@@ -376,6 +376,13 @@ void ngx_azora_problem_member(ngx_http_request_t *r, const char *name,
 u_char *ngx_azora_json_quote(u_char *dst, const u_char *s, size_t len);
 
 /*
+ * The tree as compact JSON in pool, NUL-terminated.  NGX_ERROR: there is no
+ * tree, or no memory.
+ */
+ngx_int_t ngx_azora_json_dump(ngx_pool_t *pool, const json_t *json,
+    ngx_str_t *out);
+
+/*
  * Sends a complete JSON answer (body in r->pool or static) and finalizes
  * nothing: returns what a content handler returns.
  */

@@ -43,12 +43,6 @@ ngx_int_t ngx_azora_json_fail(ngx_azora_json_scan_t *s, const char *reason);
 /* Bytes of the UTF-8 character at p < last, RFC 3629; 0: it is none. */
 size_t ngx_azora_utf8_len(const u_char *p, const u_char *last);
 
-/*
- * The tree as compact JSON in pool, NUL-terminated.  NGX_ERROR: out of memory.
- */
-ngx_int_t ngx_azora_json_dump(ngx_pool_t *pool, const json_t *json,
-    ngx_str_t *out);
-
 
 /*
  * ngx_azora_body_form.c: application/x-www-form-urlencoded as an object of

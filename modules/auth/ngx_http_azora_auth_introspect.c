@@ -64,8 +64,8 @@ ngx_http_azora_auth_introspect_prepare(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_azora_auth_introspect_handler(ngx_http_request_t *r)
 {
-    char                             *text;
     json_t                           *root;
+    ngx_int_t                         rc;
     ngx_str_t                         body;
     ngx_azora_ctx_t                  *ctx;
     ngx_azora_value_t                *token;
@@ -88,23 +88,10 @@ ngx_http_azora_auth_introspect_handler(ngx_http_request_t *r)
                                  ngx_http_azora_auth_is_api_key(&token->text))
            : json_pack("{s:b}", "active", 0);
 
-    text = json_dumps(root, JSON_COMPACT);
+    rc = ngx_azora_json_dump(r->pool, root, &body);
     json_decref(root);
 
-    if (text == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body.len = ngx_strlen(text);
-    body.data = ngx_pnalloc(r->pool, body.len);
-
-    if (body.data != NULL) {
-        ngx_memcpy(body.data, text, body.len);
-    }
-
-    free(text);
-
-    if (body.data == NULL
+    if (rc != NGX_OK
         || ngx_azora_add_header(r, "Cache-Control", &no_store) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

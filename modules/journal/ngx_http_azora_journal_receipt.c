@@ -29,7 +29,7 @@ static json_t *ngx_http_azora_journal_proof(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_azora_journal_receipt(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
-    char                      note[AZORA_TLOG_NOTE_MAX], *text;
+    char                      note[AZORA_TLOG_NOTE_MAX];
     size_t                    len;
     json_t                   *body, *proof;
     uint64_t                  index;
@@ -66,26 +66,14 @@ ngx_http_azora_journal_receipt(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 
     rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
     proof = ngx_http_azora_journal_proof(r, index, checkpoint.size);
-    text = NULL;
 
     if (proof != NULL
         && json_object_set_new(body, "proof", proof) == 0
         && json_object_set_new(body, "checkpoint", json_stringn(note, len))
-           == 0)
+           == 0
+        && ngx_azora_json_dump(r->pool, body, &ctx->reply.body) == NGX_OK)
     {
-        text = json_dumps(body, JSON_COMPACT);
-    }
-
-    if (text != NULL) {
-        ctx->reply.body.len = ngx_strlen(text);
-        ctx->reply.body.data = ngx_pnalloc(r->pool, ctx->reply.body.len);
-
-        if (ctx->reply.body.data != NULL) {
-            ngx_memcpy(ctx->reply.body.data, text, ctx->reply.body.len);
-            rc = NGX_OK;
-        }
-
-        free(text);
+        rc = NGX_OK;
     }
 
     json_decref(body);

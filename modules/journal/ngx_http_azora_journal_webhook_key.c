@@ -294,7 +294,7 @@ ngx_int_t
 ngx_http_azora_journal_webhook_show(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx)
 {
-    char       text[sizeof(NGX_HTTP_AZORA_JOURNAL_PREFIX) + 64], *dump;
+    char       text[sizeof(NGX_HTTP_AZORA_JOURNAL_PREFIX) + 64];
     json_t    *body;
     u_char     secret[NGX_HTTP_AZORA_JOURNAL_SECRET];
     ngx_int_t  rc;
@@ -306,7 +306,6 @@ ngx_http_azora_journal_webhook_show(ngx_http_request_t *r,
     }
 
     rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-    dump = NULL;
 
     if (ngx_http_azora_journal_webhook_secret(
             json_string_value(json_object_get(body, "key")),
@@ -322,26 +321,15 @@ ngx_http_azora_journal_webhook_show(ngx_http_request_t *r,
 
         if (json_object_del(body, "key") == 0
             && json_object_del(body, "version") == 0
-            && json_object_set_new(body, "secret", json_string(text)) == 0)
+            && json_object_set_new(body, "secret", json_string(text)) == 0
+            && ngx_azora_json_dump(r->pool, body, &ctx->reply.body) == NGX_OK)
         {
-            dump = json_dumps(body, JSON_COMPACT);
+            rc = NGX_OK;
         }
     }
 
     sodium_memzero(secret, sizeof(secret));
     sodium_memzero(text, sizeof(text));
-
-    if (dump != NULL) {
-        ctx->reply.body.len = ngx_strlen(dump);
-        ctx->reply.body.data = ngx_pnalloc(r->pool, ctx->reply.body.len);
-
-        if (ctx->reply.body.data != NULL) {
-            ngx_memcpy(ctx->reply.body.data, dump, ctx->reply.body.len);
-            rc = NGX_OK;
-        }
-
-        free(dump);
-    }
 
     json_decref(body);
 

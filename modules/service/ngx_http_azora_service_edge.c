@@ -26,29 +26,16 @@ ngx_http_azora_service_edge_init(ngx_conf_t *cf)
 ngx_int_t
 ngx_http_azora_service_edge(ngx_http_request_t *r)
 {
-    char       *text;
     json_t     *root;
+    ngx_int_t   rc;
     ngx_str_t   body;
 
     root = ngx_azora_edge_report();
-    text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    rc = ngx_azora_json_dump(r->pool, root, &body);
     json_decref(root);
 
-    if (text == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body.len = ngx_strlen(text);
-    body.data = ngx_pnalloc(r->pool, body.len);
-
-    if (body.data != NULL) {
-        ngx_memcpy(body.data, text, body.len);
-    }
-
-    free(text);
-
-    return (body.data == NULL) ? NGX_HTTP_INTERNAL_SERVER_ERROR
-                               : ngx_azora_send(r, NGX_HTTP_OK, NULL, &body);
+    return (rc == NGX_OK) ? ngx_azora_send(r, NGX_HTTP_OK, NULL, &body)
+                          : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
