@@ -138,19 +138,28 @@ subtest 'not numbered yet' => sub {
                    token => $amina->{token})->{status}, 200, 'a receipt';
 };
 
-subtest 'a transaction that commits late' => sub {
-    my $held = $azora->dbh;
-    my $before = published($azora);
-    $held->begin_work;
-    append($azora, $amina->{id}, 2, $held);
-    append($azora, $amina->{id}, 3);
-    ok poll_until(5 * $azora->patience,
-                  sub { published($azora) == $before + 3 }),
-        'others do not wait for it';
-    $held->commit;
-    ok is_numbered($azora), 'its entries are not lost';
-    is published($azora), $before + 5, 'they come after';
-};
+for my $level ('READ COMMITTED', 'REPEATABLE READ') {
+    subtest "a transaction that commits late, $level" => sub {
+        my $held = $azora->dbh;
+        my $before = published($azora);
+        my $count = 'SELECT count(*) FROM journal.entry';
+        $held->begin_work;
+        $held->do("SET TRANSACTION ISOLATION LEVEL $level");
+        my ($seen) = $held->selectrow_array($count);
+        append($azora, $amina->{id}, 2, $held);
+        append($azora, $amina->{id}, 3);
+        ok poll_until(5 * $azora->patience,
+                      sub { published($azora) == $before + 3 }),
+            'others do not wait for it';
+        append($azora, $amina->{id}, 1, $held);
+        is $held->selectrow_array($count),
+            $seen + 3 + ($level eq 'READ COMMITTED' ? 3 : 0),
+            'whatever it saw of them';
+        $held->commit;
+        ok is_numbered($azora), 'its entries are not lost';
+        is published($azora), $before + 6, 'they come after';
+    };
+}
 
 my $old = "$azora->{dir}/old";
 copy_log($azora, $old);
