@@ -12,8 +12,12 @@
 #include "ngx_azora_json.h"
 
 
-/* names count too; a body of 256k of "0," would make 128k allocations */
-#define NGX_AZORA_JSON_VALUES_MAX  8192
+/*
+ * Names count too.  A body of 256k of "0," would make 128k allocations; a long
+ * list of small objects has a value for each eight bytes or more.
+ */
+#define NGX_AZORA_JSON_VALUES_MAX   8192
+#define NGX_AZORA_JSON_VALUE_BYTES  8
 
 
 #if (NGX_AZORA_JSON_DEPTH_MAX > 32)
@@ -54,6 +58,8 @@ ngx_azora_json_parse(const u_char *data, size_t len, const char **reason,
 
     s.pos = data;
     s.last = data + len;
+    s.values_max = ngx_max(NGX_AZORA_JSON_VALUES_MAX,
+                           len / NGX_AZORA_JSON_VALUE_BYTES);
 
     if (ngx_azora_json_scan(&s) != NGX_OK) {
         *reason = s.reason;
@@ -155,7 +161,7 @@ ngx_azora_json_value(ngx_azora_json_scan_t *s, ngx_uint_t *open)
         return ngx_azora_json_fail(s, "it ends where a value should be");
     }
 
-    if (++s->values > NGX_AZORA_JSON_VALUES_MAX) {
+    if (++s->values > s->values_max) {
         return ngx_azora_json_fail(s, "it has too many values");
     }
 
@@ -277,7 +283,7 @@ ngx_azora_json_name(ngx_azora_json_scan_t *s)
                                       "here");
     }
 
-    if (++s->values > NGX_AZORA_JSON_VALUES_MAX) {
+    if (++s->values > s->values_max) {
         return ngx_azora_json_fail(s, "it has too many values");
     }
 

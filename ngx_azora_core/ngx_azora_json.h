@@ -23,6 +23,7 @@ typedef struct {
     const u_char  *last;
     const char    *reason;
     ngx_uint_t     values;
+    ngx_uint_t     values_max;
     ngx_uint_t     depth;
     uint32_t       objects;     /* bit n: the container at depth n + 1 is one */
 } ngx_azora_json_scan_t;

@@ -88,7 +88,8 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_transfer_fields[] = {
     { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
       .about = "The wallet the money leaves." },
     { "to", NGX_AZORA_ADDRESS, NGX_AZORA_REQUIRED,
-      .about = "Who receives it: an e-mail address or an account's id." },
+      .about = "Who receives it: an e-mail address, a handle or an "
+               "account's id." },
     { "amount", NGX_AZORA_AMOUNT, NGX_AZORA_REQUIRED,
       .about = "How much, in major units." },
     { "memo", NGX_AZORA_TEXT, 0, 0, 280,
@@ -143,17 +144,22 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_reversal_fields[] = {
 
 static const ngx_azora_field_t  ngx_http_azora_wallet_batch_item[] = {
     { "to", NGX_AZORA_ADDRESS, NGX_AZORA_REQUIRED,
-      .about = "Who receives it." },
+      .about = "Who receives it: an e-mail address, a handle or an "
+               "account's id." },
     { "amount", NGX_AZORA_AMOUNT, NGX_AZORA_REQUIRED,
       .about = "How much, in major units." },
+    { "currency", NGX_AZORA_CURRENCY,
+      .about = "The wallet it leaves; that of the list when absent." },
     { "memo", NGX_AZORA_TEXT, 0, 0, 280,
       .about = "A note that both sides see." },
+    { "metadata", NGX_AZORA_OBJECT, 0, 0, 4096,
+      .about = "Members of one's own choice that both sides see." },
     NGX_AZORA_END
 };
 
 static const ngx_azora_field_t  ngx_http_azora_wallet_batch_fields[] = {
-    { "currency", NGX_AZORA_CURRENCY, NGX_AZORA_REQUIRED,
-      .about = "The wallet the money leaves." },
+    { "currency", NGX_AZORA_CURRENCY,
+      .about = "The wallet the money leaves where an item names none." },
     { "items", NGX_AZORA_LIST, NGX_AZORA_REQUIRED, 1, 1000,
       .items = ngx_http_azora_wallet_batch_item,
       .about = "Transfers in the order in which they are decided." },
@@ -171,6 +177,8 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_batch_result[] = {
       .about = "The problem that it has." },
     { "detail", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
       .about = "The problem in a sentence." },
+    { "pointer", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What of the request is wrong, as a JSON pointer." },
     NGX_AZORA_END
 };
 

@@ -23,7 +23,8 @@ COMMENT ON FUNCTION ledger.transfer_list(azora.caller, text, jsonb,
                                          boolean) IS
     'POST /v1/transfers/batch';
 
--- The same for lists that stand elsewhere in the request.
+-- The same for lists that stand elsewhere in the request, at pointer. currency
+-- is for items that name none.
 CREATE OR REPLACE FUNCTION ledger.send_list(
     items     jsonb,
     caller    azora.caller,
@@ -34,29 +35,10 @@ CREATE OR REPLACE FUNCTION ledger.send_list(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    n        int := jsonb_array_length(items);
-    sender   azora.caller := caller;
-    replies  azora.batch_reply[];
+    replies  azora.batch_reply[] := ledger.list_replies(items, caller,
+                                                        currency, pointer);
     refused  azora.batch_reply;
 BEGIN
-    sender.idempotency_key := NULL;
-    sender.payload_hash := NULL;
-
-    replies := ARRAY(
-        SELECT r
-        FROM ledger.transfer_batch(
-            array_fill(sender, ARRAY[n]), array_fill(currency, ARRAY[n]),
-            ARRAY(SELECT i.item ->> 'to'
-                  FROM jsonb_array_elements(items) WITH ORDINALITY
-                       AS i (item, n) ORDER BY i.n),
-            ARRAY(SELECT i.item ->> 'amount'
-                  FROM jsonb_array_elements(items) WITH ORDINALITY
-                       AS i (item, n) ORDER BY i.n),
-            ARRAY(SELECT i.item ->> 'memo'
-                  FROM jsonb_array_elements(items) WITH ORDINALITY
-                       AS i (item, n) ORDER BY i.n)) AS r
-        ORDER BY r.ordinal);
-
     SELECT r.ordinal, r.status, NULL, NULL, NULL, r.problem, r.detail,
            r.pointer
     INTO refused
@@ -68,9 +50,8 @@ BEGIN
     IF atomic AND refused.problem IS NOT NULL THEN
         PERFORM azora.refuse(refused.status, refused.problem,
             'Nothing was done, because of item ' || refused.ordinal || ' of '
-            || n || ': ' || refused.detail,
-            send_list.pointer || refused.ordinal - 1
-            || coalesce(refused.pointer, ''));
+            || cardinality(replies) || ': ' || refused.detail,
+            refused.pointer);
     END IF;
 
     RETURN (200, ledger.list_document(replies), NULL, NULL)::azora.reply;
@@ -80,6 +61,58 @@ $$;
 COMMENT ON FUNCTION ledger.send_list(jsonb, azora.caller, text, boolean,
                                      text) IS
     'Transfers of one sender';
+
+-- The answers to the items by their place, each with what is wrong in the
+-- request. A currency is a field here and no address, so that one which does
+-- not exist is wrong (422) and not missing (404).
+CREATE OR REPLACE FUNCTION ledger.list_replies(
+    items     jsonb,
+    caller    azora.caller,
+    currency  text,
+    pointer   text
+) RETURNS azora.batch_reply[]
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    sender      azora.caller := caller;
+    currencies  text[];
+    recipients  text[];
+    amounts     text[];
+    memos       text[];
+    metadata    jsonb[];
+BEGIN
+    sender.idempotency_key := NULL;
+    sender.payload_hash := NULL;
+
+    SELECT array_agg(coalesce(i.item ->> 'currency', list_replies.currency)
+                     ORDER BY i.n),
+           array_agg(i.item ->> 'to' ORDER BY i.n),
+           array_agg(i.item ->> 'amount' ORDER BY i.n),
+           array_agg(i.item ->> 'memo' ORDER BY i.n),
+           array_agg(nullif(i.item -> 'metadata', 'null') ORDER BY i.n)
+    INTO currencies, recipients, amounts, memos, metadata
+    FROM jsonb_array_elements(items) WITH ORDINALITY AS i (item, n);
+
+    RETURN ARRAY(
+        SELECT (r.ordinal,
+                CASE r.problem WHEN 'unknown-currency' THEN 422
+                               ELSE r.status END,
+                r.body, r.etag, r.location, r.problem, r.detail,
+                CASE WHEN r.problem IS NOT NULL
+                     THEN list_replies.pointer || r.ordinal - 1
+                          || CASE r.problem
+                             WHEN 'unknown-currency' THEN '/currency'
+                             ELSE coalesce(r.pointer, '') END
+                END)::azora.batch_reply
+        FROM ledger.transfer_batch(
+            array_fill(sender, ARRAY[cardinality(recipients)]), currencies,
+            recipients, amounts, memos, metadata) AS r
+        ORDER BY r.ordinal);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.list_replies(jsonb, azora.caller, text, text) IS
+    'The answers to the items of a list';
 
 -- The results of a list in its order.
 CREATE OR REPLACE FUNCTION ledger.list_document(replies azora.batch_reply[])
@@ -95,7 +128,8 @@ AS $$
                                         'transfer', r.body)
                  ELSE json_build_object('status', r.status,
                                         'type', '/problems/' || r.problem,
-                                        'detail', r.detail)
+                                        'detail', r.detail,
+                                        'pointer', r.pointer)
             END ORDER BY r.ordinal))
     FROM unnest(replies) AS r
 $$;
