@@ -10,7 +10,8 @@ use FindBin;
 use lib "$FindBin::RealBin/../lib";
 
 use Azora::Process qw(poll_until);
-use Azora::Story qw(at_once balance documented fund is_problem is_sound);
+use Azora::Story qw(at_once balance documented fund is_problem is_sound
+                    next_day);
 use Azora::Test;
 use Test::More;
 
@@ -101,7 +102,7 @@ subtest 'of a day, with what was paid before there was a limit' => sub {
             { to => $baraka->{id}, amount => '0.01' }] });
     is $r->{json}{items}[0]{type}, '/problems/day-limit', 'also in a list';
 
-    $azora->sql(q{UPDATE ledger.spending SET day = day - 1});
+    next_day($azora);
     is pay($amina, $baraka, '50')->{status}, 201, 'a new day';
     is $azora->value(q{SELECT spent FROM ledger.spending AS s
         JOIN ledger.account AS a ON a.id = s.account

@@ -10,12 +10,23 @@ $$;
 COMMENT ON FUNCTION ledger.do_tier(ledger.operation) IS
     'Sets the KYC tier of a person';
 
--- Limits without any number are no limits: their row goes.
+-- Limits without any number are no limits: their row goes. Where nobody was
+-- counted until now, what was counted before on this day is not all of it.
 CREATE OR REPLACE FUNCTION ledger.do_tier_limit(o ledger.operation)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
+    IF NOT EXISTS (SELECT 1 FROM ledger.tier_limit AS l
+                   WHERE l.currency = o.currency)
+    THEN
+        DELETE FROM ledger.spending AS d
+        USING ledger.account AS a
+        WHERE d.day >= ledger.today()
+          AND a.id = d.account
+          AND a.currency = o.currency;
+    END IF;
+
     DELETE FROM ledger.tier_limit AS l
     WHERE l.currency = o.currency
       AND l.tier = (o.arguments ->> 'tier')::int;

@@ -42,8 +42,8 @@ $$;
 COMMENT ON FUNCTION ledger.expire_holds(int) IS
     'Ends holds whose time is over';
 
--- Pays holds whose settlement was promised for now. What is frozen stays held
--- until it no longer is.
+-- Pays holds whose settlement was promised for now. What is frozen, or more
+-- than the payee may have, stays held until it no longer is.
 CREATE OR REPLACE FUNCTION ledger.settle_holds(batch int)
 RETURNS int
 LANGUAGE plpgsql VOLATILE
@@ -66,6 +66,7 @@ BEGIN
                         JOIN ledger.account AS c ON c.id = h.credit
                    WHERE h.state = 'pending' AND h.settles_at <= now()
                      AND NOT d.frozen AND NOT c.frozen
+                     AND (h.amount <= ledger.room_of(h.credit)) IS NOT false
                    ORDER BY h.settles_at
                    LIMIT batch
                    FOR NO KEY UPDATE OF h SKIP LOCKED);

@@ -2,7 +2,8 @@
 -- fee = funded, because settling pays out the whole balance. The market holds
 -- the milestone's lock, so that one transaction at a time gets here.
 
--- Moves the payer's money into the milestone's account.
+-- Moves the payer's money into the milestone's account: a payment as any other
+-- to the limits of the payer, or they would end where a contract begins.
 CREATE OR REPLACE FUNCTION ledger.fund_escrow(
     payer      uuid,
     milestone  uuid,
@@ -12,6 +13,7 @@ CREATE OR REPLACE FUNCTION ledger.fund_escrow(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
+    wallet  bigint := ledger.wallet(payer, currency);
     escrow  bigint;
 BEGIN
     INSERT INTO ledger.account (kind, currency, reference)
@@ -22,9 +24,13 @@ BEGIN
     FROM ledger.account AS a
     WHERE a.reference = milestone AND a.kind = 'escrow';
 
+    PERFORM ledger.require_allowance(s, minor)
+    FROM unnest(ledger.lock_accounts(ARRAY[wallet, escrow])) AS s
+    WHERE s.id = wallet;
+
     PERFORM ledger.post(ARRAY[
-        ledger.movement(ledger.wallet(payer, currency), escrow, minor,
-                        currency, 'escrow_fund', milestone)]);
+        ledger.movement(wallet, escrow, minor, currency, 'escrow_fund',
+                        milestone)]);
 END
 $$;
 

@@ -171,6 +171,7 @@ BEGIN
     END IF;
 
     PERFORM ledger.require_allowance(payer, q.sell_minor);
+    PERFORM ledger.require_room(gets, q.buy_minor);
 
     IF EXISTS (SELECT 1 FROM unnest(states) AS s
                WHERE s.id = pays AND s.balance - s.reserve < q.buy_minor)

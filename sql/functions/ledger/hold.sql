@@ -129,6 +129,8 @@ BEGIN
         PERFORM ledger.refuse_transfer('amount-out-of-range');
     END IF;
 
+    PERFORM ledger.require_room(credit, minor);
+
     transfer := (ledger.post(ARRAY[
         ledger.movement(freed.account, credit, minor, freed.currency, kind,
                         hold, memo)]))[1];

@@ -1,21 +1,35 @@
 -- Limits by KYC tier: read, checked and counted under the locks of the
 -- wallets, in the transaction that pays.
 
--- The wallets among the states that have limits, and what these leave. For
--- the wallet of a payer: of one payment, of today, how many payments. For that
--- of a payee: how much more it may get. NULL is no limit.
+-- Which movements the limits of a payer bind, by kind; holds count when they
+-- are placed. Of an exchange the fee is a part, and no payment of its own.
+CREATE OR REPLACE FUNCTION ledger.is_payment(kind text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT kind IN ('transfer', 'exchange_sell', 'escrow_fund')
+$$;
+
+COMMENT ON FUNCTION ledger.is_payment(text) IS
+    'Whether a kind of movement counts as a payment';
+
+-- The wallets among the states whose currency has limits, and what those of
+-- their owners' tiers leave. For the wallet of a payer: of one payment, of
+-- today, how many payments. For that of a payee: how much more it may get.
+-- NULL is no limit.
 CREATE OR REPLACE FUNCTION ledger.allowances(states ledger.state[])
 RETURNS TABLE (account bigint, transfer_max bigint, day_left bigint,
                count_left bigint, balance_left bigint)
 LANGUAGE sql VOLATILE
 AS $$
     SELECT s.id, l.transfer_max,
-           l.day_max - ledger.spent_today(s.id),
+           CASE WHEN l.day_max IS NOT NULL
+                THEN l.day_max - ledger.spent_today(s.id) END,
            l.count_max - CASE WHEN l.count_max IS NOT NULL THEN (
                SELECT count(*)
                FROM ((SELECT t.created_at
                       FROM ledger.transfer AS t
-                      WHERE t.debit = s.id AND t.kind <> 'hold'
+                      WHERE t.debit = s.id AND ledger.is_payment(t.kind)
                       ORDER BY t.debit_seq DESC
                       LIMIT l.count_max)
                      UNION ALL
@@ -27,16 +41,49 @@ AS $$
                WHERE r.created_at
                      > clock_timestamp() - interval '1 second'
                                            * l.count_seconds) END,
-           l.balance_max - s.balance
+           ledger.bounded(l.balance_max::numeric - s.balance)
     FROM unnest(states) AS s
-         JOIN ledger.tier_limit AS l ON l.currency = s.currency
          LEFT JOIN ledger.person AS p ON p.owner = s.owner
-    WHERE l.tier = coalesce(p.tier, 0)
-      AND s.owner IS NOT NULL
+         LEFT JOIN ledger.tier_limit AS l
+              ON l.currency = s.currency AND l.tier = coalesce(p.tier, 0)
+    WHERE s.owner IS NOT NULL
+      AND EXISTS (SELECT 1 FROM ledger.tier_limit AS o
+                  WHERE o.currency = s.currency)
 $$;
 
 COMMENT ON FUNCTION ledger.allowances(ledger.state[]) IS
     'What limits leave to wallets';
+
+-- How much more others may bring an account to; NULL is no limit.
+CREATE OR REPLACE FUNCTION ledger.room_of(account bigint)
+RETURNS bigint
+LANGUAGE sql STABLE
+AS $$
+    SELECT ledger.bounded(l.balance_max::numeric - a.balance)
+    FROM ledger.account AS a
+         LEFT JOIN ledger.person AS p ON p.owner = a.owner
+         JOIN ledger.tier_limit AS l
+              ON l.currency = a.currency AND l.tier = coalesce(p.tier, 0)
+    WHERE a.id = room_of.account AND a.owner IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION ledger.room_of(bigint) IS
+    'How much more an account may get';
+
+-- The account is locked.
+CREATE OR REPLACE FUNCTION ledger.require_room(account bigint, minor bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    IF minor > ledger.room_of(account) THEN
+        PERFORM ledger.refuse_transfer('balance-limit');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.require_room(bigint, bigint) IS
+    'Refuses what would bring an account beyond its limit';
 
 CREATE OR REPLACE FUNCTION ledger.today()
 RETURNS date
@@ -47,30 +94,40 @@ $$;
 
 COMMENT ON FUNCTION ledger.today() IS 'The UTC day';
 
--- What a wallet paid or promised today. Without a row it had no limit so far,
--- and its postings tell.
+-- What a wallet paid or promised today. Where nobody has counted today so far,
+-- as before its first payment of a day, its postings and holds tell.
 CREATE OR REPLACE FUNCTION ledger.spent_today(account bigint)
 RETURNS bigint
 LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(
-        (SELECT CASE WHEN d.day >= ledger.today() THEN d.spent ELSE 0 END
+        (SELECT d.spent
          FROM ledger.spending AS d
-         WHERE d.account = spent_today.account),
-        (SELECT sum(t.amount)::bigint
-         FROM ledger.transfer AS t
-         WHERE t.debit = spent_today.account
-           AND t.debit_seq > ledger.sequence_at(
-                   spent_today.account,
-                   ledger.today()::timestamp AT TIME ZONE 'UTC'
-                   - interval '1 us')),
+         WHERE d.account = spent_today.account
+           AND d.day >= ledger.today()),
+        (SELECT ledger.bounded(sum(u.amount))
+         FROM (SELECT t.amount
+               FROM ledger.transfer AS t
+               WHERE t.debit = spent_today.account
+                 AND (ledger.is_payment(t.kind) OR t.kind = 'exchange_fee')
+                 AND t.debit_seq > ledger.sequence_at(
+                         spent_today.account,
+                         ledger.today()::timestamp AT TIME ZONE 'UTC'
+                         - interval '1 us')
+               UNION ALL
+               SELECT h.amount
+               FROM ledger.hold AS h
+               WHERE h.account = spent_today.account
+                 AND h.created_at >= ledger.today()::timestamp
+                                     AT TIME ZONE 'UTC') AS u),
         0)
 $$;
 
 COMMENT ON FUNCTION ledger.spent_today(bigint) IS
     'What a wallet paid today';
 
--- Counts payments that were decided and not yet written.
+-- Counts payments that were decided and not yet written, for payers with and
+-- without a limit: the tier of one may change before the day ends.
 CREATE OR REPLACE FUNCTION ledger.count_spending(
     accounts  bigint[],
     amounts   bigint[]
@@ -79,7 +136,7 @@ LANGUAGE sql VOLATILE
 AS $$
     INSERT INTO ledger.spending AS d (account, day, spent)
     SELECT a.account, ledger.today(),
-           ledger.spent_today(a.account) + a.amount
+           ledger.bounded(ledger.spent_today(a.account) + a.amount)
     FROM (SELECT u.account, sum(u.amount) AS amount
           FROM unnest(accounts, amounts) AS u (account, amount)
           GROUP BY u.account) AS a

@@ -58,7 +58,20 @@ $$;
 COMMENT ON FUNCTION ledger.money_text(text, bigint) IS
     'Decimal string of minor units';
 
--- The same for other schemas' write functions, with their refusals.
+-- The nearest number that 64 bits hold: for differences and sums that are only
+-- compared with amounts, to which what is beyond makes no difference.
+CREATE OR REPLACE FUNCTION ledger.bounded(minor numeric)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT
+AS $$
+    SELECT greatest(-9223372036854775807,
+                    least(minor, 9223372036854775807))::bigint
+$$;
+
+COMMENT ON FUNCTION ledger.bounded(numeric) IS
+    'A number of minor units within 64 bits';
+
+-- money_minor() for write functions, with their refusals.
 CREATE OR REPLACE FUNCTION ledger.require_amount(
     currency  text,
     amount    text,

@@ -15,7 +15,7 @@ use Azora::HTTP;
 use Azora::Process qw(poll_until);
 
 our @EXPORT_OK = qw(at_once balance documented finish_course fund is_problem
-                    is_sound journaled right_answers);
+                    is_sound journaled next_day right_answers);
 
 my %Documents;
 
@@ -56,6 +56,20 @@ sub journaled {
     my ($azora, $type) = @_;
     return $azora->value('SELECT count(*) FROM journal.entry WHERE type = ?',
                          $type);
+}
+
+
+# As if all that the ledger did so far had been a day before.
+sub next_day {
+    my ($azora) = @_;
+
+    $azora->sql($_) for
+        'ALTER TABLE ledger.transfer DISABLE TRIGGER USER',
+        q{UPDATE ledger.transfer
+          SET created_at = created_at - interval '1 day'},
+        'ALTER TABLE ledger.transfer ENABLE TRIGGER USER',
+        q{UPDATE ledger.hold SET created_at = created_at - interval '1 day'},
+        'UPDATE ledger.spending SET day = day - 1';
 }
 
 
