@@ -1,8 +1,8 @@
 -- Writes transfers in the order of the array, all or none: one row each with
 -- the next numbers and the running balances of its two accounts, and one
 -- update for each account. The accounts are locked and in states. Raises AZ409
--- when one would at any time go below what it has to keep, and
--- unique_violation when a key was used before.
+-- when one would at any time go below what it has to keep, AZ422 when it would
+-- go beyond 64 bits, and unique_violation when a key was used before.
 CREATE OR REPLACE FUNCTION ledger.apply(
     items   ledger.item[],
     states  ledger.state[]
@@ -24,7 +24,9 @@ BEGIN
     ), run AS MATERIALIZED (
         SELECT r.n, r.id, r.place, r.seq, r.amount,
                CASE WHEN r.amount < 0 AND r.balance < r.reserve
-                    THEN ledger.overdrawn()
+                    THEN ledger.not_posted('insufficient-funds')
+                    WHEN r.balance > 9223372036854775807
+                    THEN ledger.not_posted('amount-out-of-range')
                     ELSE r.balance
                END AS balance
         FROM (SELECT l.n, s.id, s.place, s.reserve, l.amount,
@@ -73,14 +75,14 @@ $$;
 COMMENT ON FUNCTION ledger.apply(ledger.item[], ledger.state[]) IS
     'Writes transfers, all or none';
 
-CREATE OR REPLACE FUNCTION ledger.overdrawn()
+CREATE OR REPLACE FUNCTION ledger.not_posted(problem text)
 RETURNS numeric
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    PERFORM ledger.refuse_transfer('insufficient-funds');
+    PERFORM ledger.refuse_transfer(problem);
     RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION ledger.overdrawn() IS 'Stops apply()';
+COMMENT ON FUNCTION ledger.not_posted(text) IS 'Stops apply()';

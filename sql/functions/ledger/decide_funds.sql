@@ -1,7 +1,8 @@
 -- Decides in the order of arrival what each sender can still pay, counting
 -- what it received before in the same batch, and what the limits of both sides
 -- leave. Plain arrays, because a block with an exception handler per item
--- would be a subtransaction per item.
+-- would be a subtransaction per item; of numeric where what is added to a
+-- balance may go beyond 64 bits.
 CREATE OR REPLACE FUNCTION ledger.decide_funds(
     items   ledger.item[],
     states  ledger.state[]
@@ -13,18 +14,20 @@ DECLARE
     payees      int[];
     amounts     bigint[];
     candidates  boolean[];
-    available   bigint[];
+    available   numeric[];
+    space       numeric[];
     most        bigint[];
     today       bigint[];
     counts      bigint[];
-    room        bigint[];
+    room        numeric[];
     limited     bigint[];
     problem     text;
     payer       int;
     payee       int;
 BEGIN
     WITH place AS MATERIALIZED (
-        SELECT s.id, s.balance - s.reserve AS available,
+        SELECT s.id, s.balance::numeric - s.reserve AS available,
+               9223372036854775807::numeric - s.balance AS space,
                row_number() OVER (ORDER BY s.id) AS k
         FROM unnest(states) AS s
     )
@@ -32,8 +35,9 @@ BEGIN
            array_agg(i.amount ORDER BY i.n),
            array_agg(i.problem IS NULL AND i.original IS NULL
                      AND i.leader = i.n ORDER BY i.n),
-           (SELECT array_agg(o.available ORDER BY o.k) FROM place AS o)
-    INTO payers, payees, amounts, candidates, available
+           (SELECT array_agg(o.available ORDER BY o.k) FROM place AS o),
+           (SELECT array_agg(o.space ORDER BY o.k) FROM place AS o)
+    INTO payers, payees, amounts, candidates, available, space
     FROM unnest(items) AS i
          LEFT JOIN place AS p ON p.id = i.debit
          LEFT JOIN place AS q ON q.id = i.credit;
@@ -58,6 +62,7 @@ BEGIN
             WHEN amounts[n] > today[payer] THEN 'day-limit'
             WHEN counts[payer] <= 0 THEN 'velocity-limit'
             WHEN amounts[n] > room[payee] THEN 'balance-limit'
+            WHEN amounts[n] > space[payee] THEN 'amount-out-of-range'
         END;
 
         IF problem IS NOT NULL THEN
@@ -68,6 +73,8 @@ BEGIN
 
         available[payer] := available[payer] - amounts[n];
         available[payee] := available[payee] + amounts[n];
+        space[payer] := space[payer] + amounts[n];
+        space[payee] := space[payee] - amounts[n];
         today[payer] := today[payer] - amounts[n];
         counts[payer] := counts[payer] - 1;
         room[payer] := room[payer] + amounts[n];

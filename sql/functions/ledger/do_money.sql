@@ -30,7 +30,7 @@ BEGIN
 
     IF EXISTS (SELECT 1
                FROM unnest(ledger.lock_accounts(ARRAY[wallet, issuance])) AS s
-               WHERE s.id = issuance AND s.balance - s.reserve < o.minor)
+               WHERE s.id = issuance AND ledger.available(s) < o.minor)
     THEN
         PERFORM azora.refuse(409, 'issuance-limit',
             'All of this currency that may ever be is out.');

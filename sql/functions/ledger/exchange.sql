@@ -166,7 +166,7 @@ DECLARE
     payer   ledger.state := (SELECT s FROM unnest(states) AS s
                              WHERE s.id = gives);
 BEGIN
-    IF payer.balance - payer.reserve < q.sell_minor THEN
+    IF ledger.available(payer) < q.sell_minor THEN
         PERFORM ledger.refuse_transfer('insufficient-funds');
     END IF;
 
@@ -174,7 +174,7 @@ BEGIN
     PERFORM ledger.require_room(gets, q.buy_minor);
 
     IF EXISTS (SELECT 1 FROM unnest(states) AS s
-               WHERE s.id = pays AND s.balance - s.reserve < q.buy_minor)
+               WHERE s.id = pays AND ledger.available(s) < q.buy_minor)
     THEN
         PERFORM azora.refuse(409, 'no-liquidity',
             'The house has not enough of that currency at the moment.');

@@ -22,7 +22,7 @@ BEGIN
         PERFORM ledger.refuse_transfer('account-frozen');
     ELSIF minor <= 0 THEN
         PERFORM ledger.refuse_transfer('amount-out-of-range');
-    ELSIF state.balance - state.reserve < minor THEN
+    ELSIF ledger.available(state) < minor THEN
         PERFORM ledger.refuse_transfer('insufficient-funds');
     END IF;
 

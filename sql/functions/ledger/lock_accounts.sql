@@ -51,3 +51,14 @@ $$;
 
 COMMENT ON FUNCTION ledger.lock_wallets(azora.caller[], uuid[], text[]) IS
     'Locks the wallets of a batch in the order of their ids';
+
+-- What a locked account can pay.
+CREATE OR REPLACE FUNCTION ledger.available(state ledger.state)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT ledger.bounded(state.balance::numeric - state.reserve)
+$$;
+
+COMMENT ON FUNCTION ledger.available(ledger.state) IS
+    'What a locked account can pay';

@@ -11,6 +11,10 @@ DECLARE
     states    ledger.state[];
     prefix    text;
 BEGIN
+    IF EXISTS (SELECT 1 FROM unnest(items) AS i WHERE i.amount < 0) THEN
+        RAISE EXCEPTION 'a movement of a negative amount';
+    END IF;
+
     states := ledger.lock_accounts(ARRAY(
         SELECT a.id
         FROM unnest(items) AS i
