@@ -177,7 +177,8 @@ subtest 'a statement as CSV' => sub {
 
 
 subtest 'what a transfer carries along' => sub {
-    my $metadata = { order => 'A-17', lines => [1, 2], note => "\x{e9}" };
+    my $metadata = { order => 'A-17', lines => [1, 2], note => "\x{e9}",
+                     none => undef, deep => { none => undef } };
     my $paid = pay(amount => '0.02', metadata => $metadata);
 
     for my $who (\@amina, \@baraka) {

@@ -1,10 +1,11 @@
 -- A transfer as either side sees it: a superset of what the sender was
--- answered.
+-- answered. What the sender attached is put in as it was written: stripping
+-- would take the nulls out of that, too.
 CREATE OR REPLACE FUNCTION ledger.transfer_view(id uuid)
 RETURNS json
 LANGUAGE sql STABLE
 AS $$
-    SELECT json_strip_nulls(json_build_object(
+    SELECT (rtrim(json_strip_nulls(json_build_object(
         'id', t.id,
         'kind', t.kind,
         'currency', t.currency,
@@ -12,12 +13,12 @@ AS $$
         'from', coalesce(d.owner::text, d.kind),
         'to', coalesce(t.recipient, r.owner::text, r.kind),
         'memo', t.memo,
-        'metadata', m.body,
         'reversal_of', v.original,
         'reversed', (SELECT (sum(b.amount) * c.unit)::text
                      FROM ledger.reversal AS b
                      WHERE b.original = t.id),
-        'created_at', azora.rfc3339(t.created_at)))
+        'created_at', azora.rfc3339(t.created_at)))::text, '}')
+        || coalesce(',"metadata":' || m.body::text, '') || '}')::json
     FROM ledger.transfer AS t
          JOIN ledger.currency AS c ON c.code = t.currency
          JOIN ledger.account AS d ON d.id = t.debit
