@@ -241,6 +241,38 @@ subtest 'burning and giving back' => sub {
 };
 
 
+subtest 'nobody gives their own money back to themself' => sub {
+    my $shop = $azora->user('shop');
+    fund($azora, $_, 'AZR', 500_000_000) for $ruth, $shop;
+    my $paid = pay($ruth, $shop, '1')->{json}{id};
+
+    my $alone = sub { $azora->sql('UPDATE ledger.issuance_policy
+                                   SET four_eyes_above = ?', $_[0]) };
+
+    $alone->(1_000_000_000_000);
+    $r = act($ruth, 'reversals', transfer => $paid, amount => '0.5');
+    is $r->{json}{state}, 'proposed', 'whoever paid does not do it alone';
+    is balance($azora, $shop, 'AZR'), 600_000_000, 'nothing moved';
+    is decide($sam, $r->{json}{id}, 'approve')->{json}{state}, 'done',
+       'another one may';
+    is act($sam, 'reversals', transfer => $paid, amount => '0.1')
+       ->{json}{state}, 'done', 'also alone';
+    $alone->(0);
+    $r = act($sam, 'reversals', transfer => $paid, amount => '0.2');
+    is_problem(decide($ruth, $r->{json}{id}, 'approve'), 403,
+               'own-proposal');
+    is balance($azora, $shop, 'AZR'), 540_000_000, 'so it stays';
+
+    $alone->(100_000_000);
+    $paid = pay($amina, $shop, '1')->{json}{id};
+    $azora->post("/v1/transfers/$paid/reversal", token => $shop->{token},
+                 key => 'all', json => {});
+    is_problem(act($ruth, 'reversals', transfer => $paid), 409,
+               'reversal-exceeds');
+    is_sound($azora);
+};
+
+
 subtest 'freezing is quick, thawing takes two' => sub {
     documented($azora, act($ruth, 'freezes', account => 'amina@example.org',
                currency => 'AZR'), 'POST /v1/admin/ledger/freezes');

@@ -97,7 +97,9 @@ BEGIN
     RETURN ledger.begin_operation('reverse', caller,
         jsonb_build_object('original', original.id,
             'owner', (SELECT a.owner FROM ledger.account AS a
-                      WHERE a.id = original.credit)),
+                      WHERE a.id = original.credit),
+            'payer', (SELECT a.owner FROM ledger.account AS a
+                      WHERE a.id = original.debit)),
         reason, original.currency, minor, false);
 END
 $$;

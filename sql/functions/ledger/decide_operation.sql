@@ -36,7 +36,9 @@ AS $$
 DECLARE
     o  ledger.operation := ledger.lock_operation(id);
 BEGIN
-    IF caller.subject IN (o.proposed_by, (o.arguments ->> 'owner')::uuid) THEN
+    IF caller.subject = o.proposed_by
+       OR ledger.is_about(o.arguments, caller.subject)
+    THEN
         PERFORM azora.refuse(403, 'own-proposal',
             'Another administrator, whom it is not about, has to approve.');
     END IF;

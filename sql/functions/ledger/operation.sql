@@ -20,8 +20,7 @@ DECLARE
     alone      boolean;
 BEGIN
     alone := NOT with_another
-             AND (arguments ->> 'owner')::uuid
-                 IS DISTINCT FROM caller.subject
+             AND NOT ledger.is_about(arguments, caller.subject)
              AND (minor IS NULL
                   OR ledger.left_to_one(caller.subject, currency) >= minor);
 
@@ -50,6 +49,18 @@ $$;
 COMMENT ON FUNCTION ledger.begin_operation(text, azora.caller, jsonb, text,
                                            text, bigint, boolean) IS
     'Does or proposes an act of an administrator';
+
+-- Whose money an act takes or gives: whoever it is has no part in deciding it.
+CREATE OR REPLACE FUNCTION ledger.is_about(arguments jsonb, who uuid)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT (who::text IN (arguments ->> 'owner', arguments ->> 'payer'))
+           IS TRUE
+$$;
+
+COMMENT ON FUNCTION ledger.is_about(jsonb, uuid) IS
+    'Whether an act is about somebody';
 
 -- What one administrator may still move today without another. Many small
 -- amounts count as one large; the policy's lock makes racing ones wait.
