@@ -1,6 +1,7 @@
 -- The careful way, under the accounts' locks, for a batch that is not good as
 -- a whole: frozen wallets, repeated keys, and then funds in the order of
--- arrival. Gives the items with problem, original and leader filled in.
+-- arrival. What was done before stays done, whatever has become of its
+-- recipient. Gives the items with problem, original and leader filled in.
 CREATE OR REPLACE FUNCTION ledger.decide(
     items   ledger.item[],
     states  ledger.state[]
@@ -14,7 +15,8 @@ BEGIN
                d.n, d.id, d.debit, d.credit, d.amount, d.currency, d.kind,
                d.reference, d.recipient, d.memo, d.key, d.payload_hash,
                CASE
-                   WHEN d.problem IS NOT NULL THEN d.problem
+                   WHEN d.original IS NULL AND d.problem IS NOT NULL
+                   THEN d.problem
                    WHEN d.hash_before IS DISTINCT FROM d.payload_hash
                    THEN 'idempotency-conflict'
                    WHEN d.original IS NULL AND d.frozen THEN 'account-frozen'
@@ -36,7 +38,6 @@ BEGIN
              LEFT JOIN ledger.transfer AS t
                   ON t.debit = i.debit
                  AND t.key = i.key
-                 AND i.problem IS NULL
         WINDOW by_key AS (
             PARTITION BY i.debit, i.key,
                          CASE WHEN i.key IS NULL OR i.problem IS NOT NULL

@@ -23,7 +23,7 @@ COMMENT ON FUNCTION ledger.lock_accounts(bigint[]) IS
     'Locks accounts in the order of their ids';
 
 -- The same for the wallets of a batch, those of the callers and of the
--- recipients, as far as they exist. Asked for as arrays, because an index is
+-- recipients, as far as they exist and are not closed. Asked for as arrays, because an index is
 -- walked through for an array at half the cost of a join; a batch in several
 -- currencies may so lock wallets of its people that it does not need.
 CREATE OR REPLACE FUNCTION ledger.lock_wallets(
@@ -44,6 +44,7 @@ BEGIN
                   owners || ARRAY(SELECT c.subject FROM unnest(callers) AS c))
                 AND a.currency = ANY (currencies)
                 AND a.kind = 'wallet'
+                AND a.closed_at IS NULL
               ORDER BY a.id
               FOR NO KEY UPDATE) AS l);
 END

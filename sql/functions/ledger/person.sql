@@ -1,3 +1,36 @@
+-- Closes a person's wallets: nothing reaches them any more. What was promised
+-- to them is given up, as they could have; what they promised is still paid.
+-- Everything is locked before it is touched, in the one order.
+CREATE OR REPLACE FUNCTION ledger.close_wallets(owned bigint[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    holds  uuid[] := ARRAY(SELECT h.id
+                           FROM ledger.hold AS h
+                           WHERE h.credit = ANY (owned)
+                             AND h.state = 'pending'
+                           ORDER BY h.id
+                           FOR NO KEY UPDATE);
+    hold   uuid;
+BEGIN
+    PERFORM ledger.lock_accounts(owned || ARRAY(
+        SELECT h.account FROM ledger.hold AS h WHERE h.id = ANY (holds)));
+
+    FOREACH hold IN ARRAY holds LOOP
+        PERFORM ledger.void_hold(hold);
+        PERFORM ledger.journal_hold('hold.voided', hold, NULL);
+    END LOOP;
+
+    UPDATE ledger.account AS a
+    SET closed_at = now()
+    WHERE a.id = ANY (owned);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.close_wallets(bigint[]) IS
+    'Closes wallets for good';
+
 -- The books keep every movement between accounts without names. The words
 -- beside them go: memos and metadata that the person wrote, and their address
 -- where others wrote it down. ledger.refuse_rewrite() lets nothing else change.
@@ -10,6 +43,8 @@ DECLARE
         SELECT a.id FROM ledger.account AS a
         WHERE a.owner = erase_person.account AND a.kind = 'wallet');
 BEGIN
+    PERFORM ledger.close_wallets(owned);
+
     UPDATE ledger.transfer AS t
     SET memo = NULL
     WHERE t.debit = ANY (owned) AND t.memo IS NOT NULL;
