@@ -1,13 +1,14 @@
 # Everything is done by the scripts; this names it.  Variables given to make
 # reach them through the environment.
 
-.PHONY: help run up down stop admin rotate-keys test build lint bench install \
-	clean
+.PHONY: help run up down stop admin approve rotate-keys test build lint bench \
+	install clean
 
 help:
 	@echo 'make run      build, install what is missing, run in the foreground'
 	@echo 'make up       the same in the background; make down (or stop) ends it'
 	@echo 'make admin EMAIL=you@example.org   prints a one-time way to be an admin'
+	@echo 'make approve OPERATION=id   is the second admin where there is only one'
 	@echo 'make rotate-keys   moves the keys that sign tokens on (run it daily)'
 	@echo 'make test     build and run all tests; TESTS="t/wallet" only some'
 	@echo '              SANITIZE=1 with AddressSanitizer and UBSan'
@@ -27,6 +28,9 @@ down stop:
 
 admin:
 	@scripts/azora admin
+
+approve:
+	@scripts/azora approve
 
 rotate-keys:
 	@scripts/azora rotate-keys

@@ -138,7 +138,8 @@ static const ngx_azora_field_t  ngx_http_azora_ledger_operation[] = {
     { "expires_at", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
       .about = "Until when it can be approved." },
     { "decided_by", NGX_AZORA_UUID, NGX_AZORA_NULLABLE,
-      .about = "Who decided it, where a second one did." },
+      .about = "Who decided it, where a second one did; zeros stand for "
+               "the operator on the server." },
     { "decided_at", NGX_AZORA_TIME, NGX_AZORA_NULLABLE,
       .about = "When it was decided." },
     { "transfer", NGX_AZORA_UUID, NGX_AZORA_NULLABLE,

@@ -89,6 +89,27 @@ subtest 'two instances side by side' => sub {
 
     my ($status, $output) = azora($data{plain}, $port{plain}, 'admin nobody');
     is $status, 1, 'an admin has an address' or diag $output;
+    ($status, $output) = azora($data{plain}, $port{plain}, 'approve');
+    is "$status$output", '0', 'nothing waits for a second admin';
+    value($data{plain}, $port{plain}, q{
+        SELECT status FROM ledger.propose_policy(
+            ROW(gen_random_uuid(), NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                NULL)::azora.caller, $$KES$$, NULL, NULL, $$777$$, NULL,
+            NULL, $$first$$)});
+    (undef, $output) = azora($data{plain}, $port{plain}, 'approve');
+    my ($id) = $output =~ /"id":"([0-9a-f-]{36})".*"mint_day_max":"777"/;
+    ok $id, 'what was proposed is listed' or diag $output;
+    ($status, $output) = azora($data{plain}, $port{plain}, "approve $id");
+    is $status, 0, 'and approved on the server' or diag $output;
+    is value($data{plain}, $port{plain}, q{SELECT mint_day_max
+        FROM ledger.issuance_policy WHERE currency = $$KES$$}), 77_700,
+        'which does it';
+    ($status, $output) = azora($data{plain}, $port{plain}, "approve $id");
+    isnt $status, 0, 'once';
+    like $output, qr/wrong-state/, 'as it says';
+    ($status) = azora($data{plain}, $port{plain}, "approve 'x;y'");
+    isnt $status, 0, 'an id is one';
+
     ($status, $output) = azora($data{plain}, $port{plain},
                                'rotate-keys --now');
     is $status, 0, 'keys rotate' or diag $output;

@@ -273,6 +273,51 @@ subtest 'nobody gives their own money back to themself' => sub {
 };
 
 
+subtest 'who runs the machine is the second one, where there is none' => sub {
+    my $mine = act($ruth, 'mints', %mint, to => $ruth->{id}, amount => '2')
+               ->{json}{id};
+    my $policy = act($ruth, 'policies', currency => 'GHS',
+                     mint_day_max => '7')->{json}{id};
+    my $before = balance($azora, $ruth, 'AZR');
+
+    my @waiting = map { $Azora::HTTP::JSON->decode($_->{document}) } $azora->sql(
+        'SELECT document FROM ledger.waiting_operations() AS w (document)');
+    is_deeply [sort grep { $_ eq $mine || $_ eq $policy }
+               map { $_->{id} } @waiting], [sort $mine, $policy],
+              'what waits is listed';
+
+    my $approve = sub {
+        eval { $azora->sql(q{SELECT ledger.approve_as_operator($1,
+                   'root@here')}, $_[0]); 1 } and return 'done';
+        return $@ =~ /(wrong-state|not-found)/ ? $1 : $@;
+    };
+    is $approve->($_), 'done', 'is done' for $mine, $policy;
+    is $approve->($mine), 'wrong-state', 'once';
+    is $approve->($amina->{id}), 'not-found', 'if there is such a thing';
+    is balance($azora, $ruth, 'AZR'), $before + 200_000_000, 'minted';
+    is $azora->value(q{SELECT mint_day_max FROM ledger.issuance_policy
+                       WHERE currency = 'GHS'}), 700, 'set';
+
+    $r = $azora->get("$BASE/operations/$policy", token => $sam->{token});
+    documented($azora, $r, 'GET /v1/admin/ledger/operations/{id}');
+    is_deeply [@{ $r->{json} }{qw(state decided_by)}],
+              ['done', '00000000-0000-0000-0000-000000000000'],
+              'by nobody with an account';
+    is $azora->value(q{SELECT p.body ->> 'operator'
+        FROM journal.payload AS p
+        WHERE p.body ->> 'operation' = ?
+          AND p.body ->> 'operator' IS NOT NULL}, $mine), 'root@here',
+       'the journal knows who';
+
+    my $late = act($ruth, 'policies', currency => 'GHS',
+                   mint_day_max => '8')->{json}{id};
+    $azora->sql('UPDATE ledger.operation SET expires_at = now()
+                 WHERE id = ?', $late);
+    is $approve->($late), 'wrong-state', 'what waited too long is not done';
+    is_sound($azora);
+};
+
+
 subtest 'freezing is quick, thawing takes two' => sub {
     documented($azora, act($ruth, 'freezes', account => 'amina@example.org',
                currency => 'AZR'), 'POST /v1/admin/ledger/freezes');
