@@ -1,6 +1,7 @@
 -- A page of a statement as CSV (RFC 4180): the body is one JSON string, the
 -- location is the next page. Names and memos are other people's words: with an
--- apostrophe before them no spreadsheet takes one for a formula.
+-- apostrophe before them no spreadsheet takes one for a formula, which some
+-- also begin with a sign of double width.
 CREATE OR REPLACE FUNCTION ledger.statement_csv(
     items     json[],
     keys      text[],
@@ -23,7 +24,8 @@ BEGIN
                          i.line ->> 'amount', i.line ->> 'balance',
                          i.line ->> 'kind',
                          coalesce(i.line ->> 'counterparty', ''),
-                         '"' || CASE WHEN i.line ->> 'memo' ~ '^[=+@\t\r-]'
+                         '"' || CASE WHEN i.line ->> 'memo'
+                                          ~ '^[=+@\t\r\n\uFF0B\uFF0D\uFF1D\uFF20-]'
                                      THEN '''' ELSE '' END
                          || coalesce(replace(i.line ->> 'memo', '"', '""'),
                                      '') || '"',
