@@ -279,6 +279,8 @@ static const ngx_azora_field_t  ngx_http_azora_wallet_economy_returns[] = {
     { "citadel_fund", NGX_AZORA_TEXT, .about = "What the fund has." },
     { "marketplace", NGX_AZORA_TEXT, .about = "What fees brought." },
     { "escrow", NGX_AZORA_TEXT, .about = "What milestones hold." },
+    { "exchange", NGX_AZORA_TEXT,
+      .about = "What exchanging left with the house; below zero it owes." },
     { "wallets", NGX_AZORA_TEXT, .about = "What people have." },
     { "holders", NGX_AZORA_INTEGER, .about = "Wallets that are not empty." },
     { "distribution", NGX_AZORA_LIST,

@@ -280,7 +280,8 @@ subtest 'who runs the machine is the second one, where there is none' => sub {
                      mint_day_max => '7')->{json}{id};
     my $before = balance($azora, $ruth, 'AZR');
 
-    my @waiting = map { $Azora::HTTP::JSON->decode($_->{document}) } $azora->sql(
+    my @waiting = map { $Azora::HTTP::JSON->decode($_->{document}) }
+                  $azora->sql(
         'SELECT document FROM ledger.waiting_operations() AS w (document)');
     is_deeply [sort grep { $_ eq $mine || $_ eq $policy }
                map { $_->{id} } @waiting], [sort $mine, $policy],

@@ -55,6 +55,91 @@ subtest 'the economy' => sub {
 };
 
 
+subtest 'every currency is whole by itself' => sub {
+    my ($ann, $bea) = @people[0, 1];
+    my @codes = map { $_->{code} }
+        @{ $azora->get('/v1/ledger/currencies')->{json}{items} };
+    my $keys = 0;
+    my $ask = sub {
+        my ($who, $path, $json) = @_;
+        my $r = $azora->post($path, token => $who->{token},
+                             key => 'whole-' . ++$keys,
+                             $json ? (json => $json) : ());
+        cmp_ok $r->{status}, '<', 300, $path or diag $r->{body};
+        return $r->{json};
+    };
+    cmp_ok scalar @codes, '>=', 8, 'there are several';
+
+    for my $code (grep { $_ ne 'AZR' } @codes) {
+        fund($azora, $ann, $code, 1_000_003);
+        my $unit = $azora->value('SELECT unit FROM ledger.currency
+                                  WHERE code = ?', $code);
+        $azora->sql(q{SELECT ledger.do_policy(jsonb_populate_record(
+            NULL::ledger.operation, jsonb_build_object('currency', $1::text,
+                'arguments', jsonb_build_object('exchange_max', $2::text))))},
+            $code, $azora->value('SELECT 900000000000 * $1::numeric',
+                                 $unit));
+        $azora->sql(q{INSERT INTO ledger.rate VALUES
+            ($1, 'AZR', 0.7, 33, now() + interval '1 hour'),
+            ('AZR', $1, 1.3, 77, now() + interval '1 hour')}, $code);
+
+        my $minor = sub { $azora->value(
+            'SELECT ($1 * $2::numeric)::text', $_[0], $unit) };
+        my $paid = $ask->($ann, "/v1/wallets/$code/transfers", {
+            to => $bea->{id}, amount => $minor->(70_001) });
+        $ask->($bea, "/v1/transfers/$paid->{id}/reversal", {
+            amount => $minor->(1_003) });
+        my $hold = $ask->($ann, '/v1/holds', { currency => $code,
+            to => $bea->{id}, amount => $minor->(50_000) });
+        $ask->($bea, "/v1/holds/$hold->{id}/post", {
+            amount => $minor->(7) });
+        $ask->($ann, '/v1/holds', { currency => $code,
+            to => $bea->{id}, amount => $minor->(11) });
+        $ask->($ann, "/v1/wallets/$code/splits", {
+            amount => $minor->(100), parts => [
+                { to => $bea->{id}, bps => 3333 },
+                { to => $people[2]{id}, bps => 6667 }] });
+        $ask->($ruth, '/v1/admin/ledger/burns', { from => $bea->{id},
+            currency => $code, amount => $minor->(5), reason => 'x' });
+        $azora->sql(q{SELECT ledger.fund_escrow($1, gen_random_uuid(), $2,
+                                                13)}, $ann->{id}, $code);
+        $azora->sql(q{SELECT ledger.do_policy(jsonb_populate_record(
+            NULL::ledger.operation, jsonb_build_object('currency', 'AZR',
+                'arguments', jsonb_build_object('exchange_max',
+                                                '900000'))))});
+
+        for my $pair ([$code, 'AZR', $minor->(90_001)],
+                      ['AZR', $code, '0.01234567']) {
+            my ($sell, $buy, $amount) = @$pair;
+            my $quote = $ask->($ann, '/v1/fx/quotes', {
+                sell => $sell, buy => $buy, amount => $amount });
+            $ask->($ann, "/v1/fx/quotes/$quote->{id}/exchange")
+                if $quote->{id};
+        }
+    }
+    is_sound($azora);
+
+    $azora->sql('DELETE FROM ledger.snapshot');
+    $r = $azora->get('/v1/ledger/trial-balance');
+    is_deeply [sort map { $_->{currency} } @{ $r->{json}{items} }],
+              [sort @codes], 'a line for each';
+    is_deeply [grep { $_->{sum} =~ /[1-9]/ || $_->{issued} ne $_->{held}
+                      || $_->{issued} !~ /[1-9]/ } @{ $r->{json}{items} }],
+              [], 'each issued, held, and zero together';
+
+    for my $code (@codes) {
+        my $json = $azora->get("/v1/economy?currency=$code")->{json};
+        is $azora->value(
+            'SELECT $1::numeric = $2::numeric + $3::numeric + $4::numeric
+                                  + $5::numeric + $6::numeric',
+            map { $json->{$_} } qw(supply wallets citadel_fund marketplace
+                                   escrow exchange)), 1,
+           "of $code all that is out is somewhere"
+            or diag explain $json;
+    }
+};
+
+
 subtest 'the trial balance' => sub {
     $r = $azora->get('/v1/ledger/trial-balance');
     documented($azora, $r, 'GET /v1/ledger/trial-balance');

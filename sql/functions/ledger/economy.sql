@@ -43,6 +43,7 @@ AS $$
         'citadel_fund', (t.fund * c.unit)::text,
         'marketplace', (t.marketplace * c.unit)::text,
         'escrow', (t.escrow * c.unit)::text,
+        'exchange', (t.exchange * c.unit)::text,
         'wallets', (t.wallets * c.unit)::text,
         'holders', t.holders,
         'distribution', ledger.count_distribution(c.code),
@@ -57,6 +58,8 @@ AS $$
                         WHERE a.kind = 'marketplace'), 0) AS marketplace,
                     coalesce(sum(a.balance) FILTER (
                         WHERE a.kind = 'escrow'), 0) AS escrow,
+                    coalesce(sum(a.balance) FILTER (
+                        WHERE a.kind = 'exchange'), 0) AS exchange,
                     coalesce(sum(a.balance) FILTER (
                         WHERE a.kind = 'wallet'), 0) AS wallets,
                     count(*) FILTER (

@@ -13,6 +13,7 @@ DECLARE
     share      bigint := ledger.learner_share(whole);
     reason     uuid := ledger.reward_reference(learner,
                                                (event ->> 'quiz')::uuid);
+    made       uuid[];
 BEGIN
     IF whole IS NULL OR EXISTS (
         SELECT 1 FROM ledger.transfer AS t
@@ -24,7 +25,7 @@ BEGIN
 
     PERFORM ledger.mint(currency, whole);
 
-    PERFORM ledger.post(ARRAY[
+    made := ledger.post(ARRAY[
         ledger.movement(ledger.house('issuance', currency),
                         ledger.wallet(learner, currency),
                         share, currency, 'reward', reason,
@@ -36,7 +37,8 @@ BEGIN
     PERFORM journal.append('reward.posted', learner,
         jsonb_build_object('account', learner, 'cause', cause,
                            'currency', currency, 'learner_minor', share,
-                           'fund_minor', whole - share),
+                           'fund_minor', whole - share,
+                           'transfers', made),
         traceparent);
 END
 $$;
