@@ -138,6 +138,30 @@ subtest 'a hold is made' => sub {
 };
 
 
+subtest 'a hold for a handle' => sub {
+    $azora->patch('/v1/me', @chidi, json => { handle => 'mama_chidi' });
+    my $hold = hold(amount => '1', to => '@mama_chidi');
+    is $hold->{to}, '@mama_chidi', 'is for whom it names';
+    is_problem($azora->post("/v1/holds/$hold->{id}/post", @baraka, fresh()),
+               404, 'not-found');
+
+    $azora->patch('/v1/me', @chidi, json => { handle => 'chidi_2' });
+    $azora->patch('/v1/me', @baraka, json => { handle => 'mama_chidi' });
+    is_problem($azora->post("/v1/holds/$hold->{id}/post", @baraka, fresh()),
+               404, 'not-found');
+    is $azora->post("/v1/holds/$hold->{id}/post", @chidi, fresh())
+       ->{json}{posted}, '1.00000000', 'whoever has the name by then';
+    is balance($azora, $chidi, 'AZR'), 100_000_000, 'so it is theirs';
+    is_problem($azora->post('/v1/holds', @amina, fresh(), json => {
+        currency => 'AZR', to => '@nobody', amount => '1' }), 422,
+        'unknown-recipient', '/to');
+
+    $azora->post('/v1/wallets/AZR/transfers', @chidi, fresh(), json => {
+        to => $amina->{id}, amount => '1' });
+    is_sound($azora);
+};
+
+
 subtest 'twenty at once end a hold once' => sub {
     my $id = hold(amount => '1')->{id};
     my $journaled = journaled($azora, 'hold.posted')

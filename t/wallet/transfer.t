@@ -92,6 +92,46 @@ subtest 'a transfer' => sub {
 };
 
 
+subtest 'to a handle' => sub {
+    my $dede = $azora->user('dede');
+    my ($before, $money) = (transfers(), balance($azora, $amina, 'AZR'));
+    is $azora->patch('/v1/me', token => $dede->{token}, json => {
+        handle => 'dede_d' })->{status}, 200, 'she has one';
+
+    for my $to ('dede_d', '@dede_d', '@Dede_D') {
+        $r = $azora->post($PATH, @amina, key => fresh(), json => {
+            to => $to, amount => '0.00000010' });
+        is_deeply [$r->{status}, $r->{json}{to}], [201, $to],
+                  "money reaches $to";
+    }
+    is balance($azora, $dede, 'AZR'), 30, 'all of it';
+
+    my @again = (@amina, key => fresh(), json => { to => '@dede_d',
+                                                   amount => '0.00000001' });
+    my $first = $azora->post($PATH, @again);
+    $azora->patch('/v1/me', token => $dede->{token}, json => {
+        handle => 'dede_e' });
+    $azora->patch('/v1/me', token => $chidi->{token}, json => {
+        handle => 'dede_d' });
+    is $azora->post($PATH, @again)->{body}, $first->{body},
+       'a repeat is one, also when somebody else has the name by then';
+    is balance($azora, $chidi, 'AZR'), 0, 'who got nothing of it';
+
+    is_problem($azora->post($PATH, @amina, key => fresh(), json => {
+        to => $_, amount => '1' }), 422, 'unknown-recipient', '/to')
+        for '@nobody', 'dede', '@dede_d_e';
+    is_problem($azora->post($PATH, @amina, key => fresh(), json => {
+        to => $_, amount => '1' }), 422, 'validation-failed', '/to')
+        for '@', '@@dede_e@', "\@dede_e\x{301}";
+
+    is $azora->post($PATH, token => $dede->{token}, key => fresh(), json => {
+        to => 'amina@example.org', amount => '0.00000031' })->{status}, 201,
+       'and back';
+    is_deeply [transfers(), balance($azora, $amina, 'AZR')],
+              [$before + 5, $money], 'nothing else moved';
+};
+
+
 subtest 'what is answered can be read at once' => sub {
     my $lost = 0;
 
