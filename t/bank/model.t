@@ -173,7 +173,7 @@ my %step = (
     hold => sub {
         my ($from, $to) = pair();
         my $minor = amount_for($from);
-        my $expected = frozen($from) ? 'account-frozen'
+        my $expected = frozen($from, $to) ? 'account-frozen'
             : available($from) < $minor ? 'insufficient-funds' : 201;
         my $r = ask($from, '/v1/holds', { currency => 'AZR',
             to => $people[$to]{id}, amount => text($minor) });

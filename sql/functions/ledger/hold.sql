@@ -1,7 +1,9 @@
 -- Holds: money that is promised and not yet paid. Whoever changes one locks
 -- the hold first and its accounts after it, in the order of their ids.
 
--- Holds money of an account until it is posted, voided or expired.
+-- Holds money of an account until it is posted, voided or expired. What could
+-- not be posted now is not promised; only the payer is locked, because posting
+-- looks again.
 CREATE OR REPLACE FUNCTION ledger.place_hold(
     account     bigint,
     minor       bigint,
@@ -18,7 +20,11 @@ DECLARE
     hold   uuid := azora.uuid7();
     state  ledger.state := (ledger.lock_accounts(ARRAY[account]))[1];
 BEGIN
-    IF state.frozen THEN
+    IF state.frozen
+       OR EXISTS (SELECT 1 FROM ledger.account AS a
+                  WHERE a.id = credit
+                    AND (a.frozen OR a.closed_at IS NOT NULL))
+    THEN
         PERFORM ledger.refuse_transfer('account-frozen');
     ELSIF minor <= 0 THEN
         PERFORM ledger.refuse_transfer('amount-out-of-range');

@@ -16,7 +16,8 @@ $$;
 COMMENT ON FUNCTION ledger.open_wallets(uuid[], text[]) IS
     'Makes the wallets that do not exist yet';
 
--- The wallet of one owner, made when it does not exist.
+-- The wallet of one owner, made when it does not exist. Looked for first,
+-- because an INSERT waits for whoever is changing the row that it meets.
 CREATE OR REPLACE FUNCTION ledger.wallet(owner uuid, currency text)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
@@ -24,13 +25,17 @@ AS $$
 DECLARE
     id  bigint;
 BEGIN
-    PERFORM ledger.open_wallets(ARRAY[owner], ARRAY[currency]);
+    FOR attempt IN 1 .. 2 LOOP
+        SELECT a.id INTO id
+        FROM ledger.account AS a
+        WHERE a.owner = wallet.owner
+          AND a.currency = wallet.currency
+          AND a.kind = 'wallet';
 
-    SELECT a.id INTO id
-    FROM ledger.account AS a
-    WHERE a.owner = wallet.owner
-      AND a.currency = wallet.currency
-      AND a.kind = 'wallet';
+        EXIT WHEN FOUND;
+
+        PERFORM ledger.open_wallets(ARRAY[owner], ARRAY[currency]);
+    END LOOP;
 
     RETURN id;
 END
