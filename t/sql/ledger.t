@@ -207,6 +207,14 @@ $sql->{dbh}->do(q{INSERT INTO ledger.metadata (transfer, body)
 for my $change ('UPDATE ledger.transfer SET amount = amount + 1',
                 'DELETE FROM ledger.transfer',
                 'TRUNCATE ledger.transfer CASCADE',
+                q{UPDATE ledger.transfer SET memo = 'other'},
+                q{UPDATE ledger.transfer SET recipient = 'other'},
+                'UPDATE ledger.transfer SET recipient = NULL
+                 WHERE recipient IS NOT NULL',
+                'UPDATE ledger.transfer SET memo = NULL, kind = kind || 2',
+                'UPDATE ledger.transfer SET payload_hash = NULL
+                 WHERE payload_hash IS NOT NULL',
+                q{UPDATE ledger.metadata SET body = '{"a": 1}'},
                 'UPDATE ledger.metadata SET transfer = gen_random_uuid()',
                 'DELETE FROM ledger.metadata',
                 'UPDATE ledger.reversal SET amount = 1',
@@ -218,6 +226,16 @@ for my $change ('UPDATE ledger.transfer SET amount = amount + 1',
 {
     eval { $sql->{dbh}->do($change) };
     is($sql->{dbh}->state, '23000', "$change is refused");
+}
+
+# but for the words of who is forgotten
+for my $change ('UPDATE ledger.transfer SET memo = NULL WHERE memo = ?',
+                'UPDATE ledger.transfer SET recipient = gen_random_uuid()
+                 WHERE memo = ?')
+{
+    $sql->{dbh}->begin_work;
+    is($sql->{dbh}->do($change, undef, 'for the bus'), 1, $change);
+    $sql->{dbh}->rollback;
 }
 
 # a statement, walked by cursor while new postings arrive

@@ -1,5 +1,5 @@
--- The endpoints of administrators: each looks up whom and how much it is
--- about and hands it to begin_operation().
+-- The endpoints of administrators: each says whom and how much it is about and
+-- hands it to begin_operation().
 
 CREATE OR REPLACE FUNCTION ledger.require_person(address text, pointer text)
 RETURNS uuid
@@ -21,6 +21,34 @@ $$;
 COMMENT ON FUNCTION ledger.require_person(text, text) IS
     'Who an address names, or a refusal';
 
+-- An act about somebody: person is how the request names them, at pointer.
+CREATE OR REPLACE FUNCTION ledger.propose_for(
+    action        text,
+    caller        azora.caller,
+    person        text,
+    pointer       text,
+    currency      text,
+    minor         bigint,
+    reason        text,
+    arguments     jsonb DEFAULT '{}',
+    with_another  boolean DEFAULT false
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM ledger.require_currency(currency);
+
+    RETURN ledger.begin_operation(action, caller,
+        arguments || jsonb_build_object(
+            'owner', ledger.require_person(person, pointer)),
+        reason, currency, minor, with_another);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.propose_for(text, azora.caller, text, text, text,
+                                       bigint, text, jsonb, boolean) IS
+    'An act of an administrator about somebody';
+
 CREATE OR REPLACE FUNCTION ledger.propose_mint(
     caller    azora.caller,
     "to"      text,
@@ -28,17 +56,13 @@ CREATE OR REPLACE FUNCTION ledger.propose_mint(
     amount    text,
     reason    text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    minor  bigint := ledger.require_amount(currency, amount, '/amount');
-BEGIN
-    RETURN ledger.begin_operation('mint', caller,
-        jsonb_build_object('owner', ledger.require_person("to", '/to')),
-        reason, currency, minor, false);
-END
+    SELECT ledger.propose_for(
+        'mint', caller, "to", '/to', currency,
+        ledger.require_amount(currency, amount, '/amount'), reason)
 $$;
 
 COMMENT ON FUNCTION ledger.propose_mint(azora.caller, text, text, text,
@@ -52,17 +76,13 @@ CREATE OR REPLACE FUNCTION ledger.propose_burn(
     amount    text,
     reason    text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    minor  bigint := ledger.require_amount(currency, amount, '/amount');
-BEGIN
-    RETURN ledger.begin_operation('burn', caller,
-        jsonb_build_object('owner', ledger.require_person("from", '/from')),
-        reason, currency, minor, false);
-END
+    SELECT ledger.propose_for(
+        'burn', caller, "from", '/from', currency,
+        ledger.require_amount(currency, amount, '/amount'), reason)
 $$;
 
 COMMENT ON FUNCTION ledger.propose_burn(azora.caller, text, text, text,
@@ -108,25 +128,19 @@ COMMENT ON FUNCTION ledger.propose_reversal(azora.caller, uuid, text,
                                             text) IS
     'POST /v1/admin/ledger/reversals';
 
+-- Whoever sees harm stops it alone; to let go takes two.
 CREATE OR REPLACE FUNCTION ledger.propose_freeze(
     caller    azora.caller,
     account   text,
     currency  text,
     reason    text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    PERFORM ledger.require_currency(currency);
-
-    -- Whoever sees harm stops it alone; to let go takes two.
-    RETURN ledger.begin_operation('freeze', caller,
-        jsonb_build_object('owner', ledger.require_person(account,
-                                                          '/account')),
-        reason, currency, NULL, false);
-END
+    SELECT ledger.propose_for('freeze', caller, account, '/account',
+                              currency, NULL, reason)
 $$;
 
 COMMENT ON FUNCTION ledger.propose_freeze(azora.caller, text, text, text) IS
@@ -138,18 +152,12 @@ CREATE OR REPLACE FUNCTION ledger.propose_unfreeze(
     currency  text,
     reason    text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    PERFORM ledger.require_currency(currency);
-
-    RETURN ledger.begin_operation('unfreeze', caller,
-        jsonb_build_object('owner', ledger.require_person(account,
-                                                          '/account')),
-        reason, currency, NULL, true);
-END
+    SELECT ledger.propose_for('unfreeze', caller, account, '/account',
+                              currency, NULL, reason, with_another => true)
 $$;
 
 COMMENT ON FUNCTION ledger.propose_unfreeze(azora.caller, text, text, text) IS
@@ -163,21 +171,14 @@ CREATE OR REPLACE FUNCTION ledger.propose_credit_limit(
     amount    text,
     reason    text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    minor  bigint;
-BEGIN
-    PERFORM ledger.require_currency(currency);
-    minor := coalesce(ledger.optional_amount(currency, amount, '/amount'), 0);
-
-    RETURN ledger.begin_operation('credit_limit', caller,
-        jsonb_build_object('owner', ledger.require_person(account,
-                                                          '/account')),
-        reason, currency, minor, false);
-END
+    SELECT ledger.propose_for(
+        'credit_limit', caller, account, '/account', currency,
+        coalesce(ledger.optional_amount(currency, amount, '/amount'), 0),
+        reason)
 $$;
 
 COMMENT ON FUNCTION ledger.propose_credit_limit(azora.caller, text, text,
@@ -190,21 +191,43 @@ CREATE OR REPLACE FUNCTION ledger.propose_tier(
     tier     bigint,
     reason   text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    RETURN ledger.begin_operation('tier', caller,
-        jsonb_build_object('owner', ledger.require_person(account,
-                                                          '/account'),
-                           'tier', tier),
-        reason, NULL, NULL, false);
-END
+    SELECT ledger.propose_for('tier', caller, account, '/account', NULL, NULL,
+                              reason, jsonb_build_object('tier', tier))
 $$;
 
 COMMENT ON FUNCTION ledger.propose_tier(azora.caller, text, bigint, text) IS
     'POST /v1/admin/ledger/tiers';
+
+-- A rule of a currency, which always takes two; amounts says which of its
+-- arguments are some.
+CREATE OR REPLACE FUNCTION ledger.propose_rule(
+    action     text,
+    caller     azora.caller,
+    currency   text,
+    reason     text,
+    arguments  jsonb,
+    amounts    text[]
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM ledger.require_currency(currency);
+    PERFORM ledger.optional_amount(currency, arguments ->> a.name,
+                                   '/' || a.name)
+    FROM unnest(amounts) AS a (name);
+
+    RETURN ledger.begin_operation(action, caller, arguments, reason, currency,
+                                  NULL, true);
+END
+$$;
+
+COMMENT ON FUNCTION ledger.propose_rule(text, azora.caller, text, text, jsonb,
+                                        text[]) IS
+    'An act of an administrator about a currency';
 
 CREATE OR REPLACE FUNCTION ledger.propose_tier_limit(
     caller         azora.caller,
@@ -222,11 +245,6 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM ledger.require_currency(currency);
-    PERFORM ledger.optional_amount(currency, transfer_max, '/transfer_max');
-    PERFORM ledger.optional_amount(currency, day_max, '/day_max');
-    PERFORM ledger.optional_amount(currency, balance_max, '/balance_max');
-
     IF (count_max IS NULL) <> (count_seconds IS NULL) THEN
         PERFORM azora.refuse(422, 'invalid-limit',
             'A number of payments belongs to a time.',
@@ -234,12 +252,12 @@ BEGIN
                  ELSE '/count_seconds' END);
     END IF;
 
-    RETURN ledger.begin_operation('tier_limit', caller,
+    RETURN ledger.propose_rule('tier_limit', caller, currency, reason,
         jsonb_build_object('tier', tier, 'transfer_max', transfer_max,
                            'day_max', day_max, 'balance_max', balance_max,
                            'count_max', count_max,
                            'count_seconds', count_seconds),
-        reason, currency, NULL, true);
+        '{transfer_max,day_max,balance_max}');
 END
 $$;
 
@@ -257,29 +275,18 @@ CREATE OR REPLACE FUNCTION ledger.propose_policy(
     exchange_max      text,
     reason            text
 ) RETURNS azora.reply
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    PERFORM ledger.require_currency(currency);
-    PERFORM ledger.optional_amount(currency, reward_day_max,
-                                  '/reward_day_max');
-    PERFORM ledger.optional_amount(currency, reward_total_max,
-                                  '/reward_total_max');
-    PERFORM ledger.optional_amount(currency, mint_day_max, '/mint_day_max');
-    PERFORM ledger.optional_amount(currency, four_eyes_above,
-                                   '/four_eyes_above');
-    PERFORM ledger.optional_amount(currency, exchange_max, '/exchange_max');
-
-    RETURN ledger.begin_operation('policy', caller,
+    SELECT ledger.propose_rule('policy', caller, currency, reason,
         jsonb_build_object('reward_day_max', reward_day_max,
                            'reward_total_max', reward_total_max,
                            'mint_day_max', mint_day_max,
                            'four_eyes_above', four_eyes_above,
                            'exchange_max', exchange_max),
-        reason, currency, NULL, true);
-END
+        '{reward_day_max,reward_total_max,mint_day_max,four_eyes_above,
+          exchange_max}')
 $$;
 
 COMMENT ON FUNCTION ledger.propose_policy(azora.caller, text, text, text,

@@ -13,27 +13,15 @@ $$;
 COMMENT ON FUNCTION ledger.refuse_change() IS
     'Forbids UPDATE, DELETE and TRUNCATE';
 
--- Words beside the numbers may be forgotten when a person is, and nothing else.
+-- Words beside the numbers may be forgotten when a person is, and nothing else:
+-- the trigger's arguments are the columns that hold them. What may stand there
+-- instead is the condition of a second trigger.
 CREATE OR REPLACE FUNCTION ledger.refuse_rewrite()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 AS $$
-DECLARE
-    kept  record := NEW;
 BEGIN
-    IF TG_TABLE_NAME = 'transfer' THEN
-        IF NEW.memo IS NULL THEN
-            kept.memo := OLD.memo;
-        END IF;
-
-        IF azora.is_uuid(NEW.recipient) THEN
-            kept.recipient := OLD.recipient;
-        END IF;
-    ELSIF NEW.body = '{}' THEN
-        kept.body := OLD.body;
-    END IF;
-
-    IF kept IS DISTINCT FROM OLD THEN
+    IF to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV THEN
         RAISE EXCEPTION '%.% is append only', TG_TABLE_SCHEMA, TG_TABLE_NAME
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
@@ -43,7 +31,7 @@ END
 $$;
 
 COMMENT ON FUNCTION ledger.refuse_rewrite() IS
-    'Forbids UPDATE but for forgetting words';
+    'Forbids UPDATE of all but the columns named';
 
 CREATE OR REPLACE TRIGGER transfer_append_only
     BEFORE DELETE OR TRUNCATE ON ledger.transfer
@@ -51,7 +39,15 @@ CREATE OR REPLACE TRIGGER transfer_append_only
 
 CREATE OR REPLACE TRIGGER transfer_kept_as_is
     BEFORE UPDATE ON ledger.transfer
-    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewrite();
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewrite('memo', 'recipient');
+
+CREATE OR REPLACE TRIGGER transfer_words_forgotten
+    BEFORE UPDATE ON ledger.transfer
+    FOR EACH ROW
+    WHEN (NEW.memo <> OLD.memo OR OLD.memo IS NULL AND NEW.memo IS NOT NULL
+          OR NEW.recipient IS DISTINCT FROM OLD.recipient
+             AND azora.is_uuid(NEW.recipient) IS NOT true)
+    EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE OR REPLACE TRIGGER metadata_append_only
     BEFORE DELETE OR TRUNCATE ON ledger.metadata
@@ -59,7 +55,12 @@ CREATE OR REPLACE TRIGGER metadata_append_only
 
 CREATE OR REPLACE TRIGGER metadata_kept_as_is
     BEFORE UPDATE ON ledger.metadata
-    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewrite();
+    FOR EACH ROW EXECUTE FUNCTION ledger.refuse_rewrite('body');
+
+CREATE OR REPLACE TRIGGER metadata_forgotten
+    BEFORE UPDATE ON ledger.metadata
+    FOR EACH ROW WHEN (NEW.body NOT IN (OLD.body, '{}'))
+    EXECUTE FUNCTION ledger.refuse_change();
 
 CREATE OR REPLACE TRIGGER reversal_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.reversal
