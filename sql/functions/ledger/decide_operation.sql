@@ -88,14 +88,9 @@ LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    document  json := ledger.operation_document(id);
 BEGIN
-    IF document IS NULL THEN
-        RETURN azora.refusal(404, 'not-found', 'There is no such operation.');
-    END IF;
-
-    RETURN (200, document, NULL, NULL)::azora.reply;
+    RETURN azora.found(ledger.operation_document(id),
+                       'There is no such operation.');
 END
 $$;
 

@@ -89,13 +89,11 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM ledger.quote AS q
-                   WHERE q.id = get_quote.id AND q.owner = caller.subject)
-    THEN
-        RETURN azora.refusal(404, 'not-found', 'There is no such quote.');
-    END IF;
-
-    RETURN (200, ledger.quote_document(id), NULL, NULL)::azora.reply;
+    RETURN azora.found((
+        SELECT ledger.quote_document(q.id)
+        FROM ledger.quote AS q
+        WHERE q.id = get_quote.id AND q.owner = caller.subject),
+        'There is no such quote.');
 END
 $$;
 

@@ -6,18 +6,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT 1
+    RETURN azora.found((
+        SELECT ledger.transfer_view(t.id)
         FROM ledger.transfer AS t
              JOIN ledger.account AS d ON d.id = t.debit
              JOIN ledger.account AS r ON r.id = t.credit
         WHERE t.id = get_transfer.id
-          AND caller.subject IN (d.owner, r.owner))
-    THEN
-        RETURN azora.refusal(404, 'not-found', 'There is no such transfer.');
-    END IF;
-
-    RETURN (200, ledger.transfer_view(id), NULL, NULL)::azora.reply;
+          AND caller.subject IN (d.owner, r.owner)),
+        'There is no such transfer.');
 END
 $$;
 

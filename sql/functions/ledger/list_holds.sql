@@ -5,18 +5,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT 1
+    RETURN azora.found((
+        SELECT ledger.hold_document(h.id)
         FROM ledger.hold AS h
              JOIN ledger.account AS d ON d.id = h.account
              LEFT JOIN ledger.account AS c ON c.id = h.credit
         WHERE h.id = get_hold.id
-          AND caller.subject IN (d.owner, c.owner))
-    THEN
-        RETURN azora.refusal(404, 'not-found', 'There is no such hold.');
-    END IF;
-
-    RETURN (200, ledger.hold_document(id), NULL, NULL)::azora.reply;
+          AND caller.subject IN (d.owner, c.owner)),
+        'There is no such hold.');
 END
 $$;
 

@@ -1,0 +1,14 @@
+-- What a read function answers about one thing: the thing, or that there is
+-- none that the caller may see.
+CREATE OR REPLACE FUNCTION azora.found(document json, detail text)
+RETURNS azora.reply
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE WHEN document IS NULL
+                THEN azora.refusal(404, 'not-found', detail)
+                ELSE (200, document, NULL, NULL)::azora.reply
+           END
+$$;
+
+COMMENT ON FUNCTION azora.found(json, text) IS
+    'One thing, or that there is none';
