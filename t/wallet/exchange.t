@@ -97,6 +97,38 @@ subtest 'a rate' => sub {
 };
 
 
+subtest 'many small changes are a large one' => sub {
+    my %rate = (sell => 'USD', buy => 'KES', rate => '129.253', fee_bps => 50,
+                valid_seconds => 3600);
+    my $alone = sub {
+        return $azora->post('/v1/admin/ledger/rates', fresh(),
+            token => $ruth->{token},
+            json => { %rate, @_, reason => 'step' })->{json}{state};
+    };
+
+    is $alone->(rate => '140'), 'done', 'one step';
+    is $alone->(rate => '145'), 'proposed', 'the next leads too far';
+    is $alone->(rate => '118'), 'done', 'the other way';
+    is $alone->(rate => '115'), 'proposed', 'neither';
+    is $alone->(fee_bps => 900), 'done', 'a fee is a part of the price';
+    is $alone->(rate => '128', fee_bps => 1000), 'proposed', 'not too much';
+    is $alone->(fee_bps => 5000), 'proposed', 'nor at once';
+
+    is act('rates', %rate, rate => '145')->{json}{state}, 'done',
+       'two may';
+    is $alone->(rate => '155'), 'done', 'and one goes on from there';
+
+    # what held before today
+    $azora->sql(q{UPDATE ledger.operation
+                  SET created_at = created_at - interval '1 day'});
+    is $alone->(rate => '168'), 'done', 'a day has a step of its own';
+    is $alone->(rate => '180'), 'proposed', 'and one only';
+    act('rates', %rate);
+    act('rates', %rate, rate => '131');
+    is act('rates', %rate)->{json}{state}, 'done', 'back';
+};
+
+
 subtest 'an exchange' => sub {
     is_problem(quote(amount => '0.001'), 422, 'too-many-decimals',
                '/amount');

@@ -38,8 +38,31 @@ $$;
 COMMENT ON FUNCTION ledger.list_rates(azora.caller, bigint, text) IS
     'GET /v1/fx/rates';
 
--- A rate near the present one is one administrator's to set, because markets
--- move; the first, and one that jumps by more than a tenth, takes two.
+-- What one gets for one of sell, the fee taken off, as two administrators
+-- agreed last or as it was when the day began, whichever is later.
+CREATE OR REPLACE FUNCTION ledger.agreed_price(sell text, buy text)
+RETURNS numeric
+LANGUAGE sql STABLE
+AS $$
+    SELECT (o.arguments ->> 'rate')::numeric
+           * (10000 - (o.arguments ->> 'fee_bps')::int)
+    FROM ledger.operation AS o
+    WHERE o.action = 'rate'
+      AND o.state = 'done'
+      AND o.arguments ->> 'sell' = agreed_price.sell
+      AND o.arguments ->> 'buy' = agreed_price.buy
+      AND (o.decided_by IS NOT NULL
+           OR o.created_at < ledger.today()::timestamp AT TIME ZONE 'UTC')
+    ORDER BY o.decided_at DESC
+    LIMIT 1
+$$;
+
+COMMENT ON FUNCTION ledger.agreed_price(text, text) IS
+    'What was agreed on for one of a currency';
+
+-- A price near the agreed one is one administrator's to set, because markets
+-- move; the first, and one that is more than a tenth away in however many
+-- steps of a day, takes two.
 CREATE OR REPLACE FUNCTION ledger.propose_rate(
     caller         azora.caller,
     sell           text,
@@ -72,11 +95,9 @@ BEGIN
                            'fee_bps', coalesce(fee_bps, 0),
                            'valid_seconds', valid_seconds),
         reason, NULL, NULL,
-        NOT EXISTS (SELECT 1 FROM ledger.rate AS r
-                    WHERE r.sell = propose_rate.sell
-                      AND r.buy = propose_rate.buy
-                      AND propose_rate.rate::numeric
-                          BETWEEN r.rate * 0.9 AND r.rate * 1.1));
+        (SELECT rate::numeric * (10000 - coalesce(fee_bps, 0))
+                BETWEEN p.price * 0.9 AND p.price * 1.1
+         FROM ledger.agreed_price(sell, buy) AS p (price)) IS NOT true);
 END
 $$;
 

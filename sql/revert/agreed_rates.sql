@@ -1,0 +1,5 @@
+BEGIN;
+
+DROP INDEX ledger.operation_rate;
+
+COMMIT;

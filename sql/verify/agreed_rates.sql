@@ -1,0 +1,5 @@
+BEGIN;
+
+SELECT 'ledger.operation_rate'::regclass;
+
+ROLLBACK;
