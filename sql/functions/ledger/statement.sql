@@ -14,12 +14,14 @@ CREATE OR REPLACE FUNCTION ledger.statement(
 LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     size     bigint := azora.page_size("limit");
     below    text := azora.cursor_text(cursor, '^[0-9]{1,18}$',
                                        '9223372036854775807');
     account  bigint;
+    unit     numeric;
     first    bigint := 0;
     last     bigint;
     items    json[];
@@ -29,13 +31,15 @@ BEGIN
         RETURN azora.invalid_cursor();
     END IF;
 
-    IF NOT EXISTS (SELECT 1 FROM ledger.currency AS c
-                   WHERE c.code = statement.currency)
-    THEN
+    SELECT c.unit INTO unit
+    FROM ledger.currency AS c
+    WHERE c.code = statement.currency;
+
+    IF unit IS NULL THEN
         RETURN ledger.unknown_currency();
     END IF;
 
-    SELECT a.id, below::bigint - 1 INTO account, last
+    SELECT a.id, least(below::bigint - 1, a.sequence) INTO account, last
     FROM ledger.account AS a
     WHERE a.owner = caller.subject
       AND a.currency = statement.currency
@@ -50,28 +54,29 @@ BEGIN
                       ledger.sequence_at(account, "to" - interval '1 us'));
     END IF;
 
-    SELECT array_agg(s.document ORDER BY s.seq DESC),
-           array_agg(s.seq::text ORDER BY s.seq DESC)
+    -- Numbers have no gaps: the page and the one line after it are a range.
+    first := greatest(first, last - size - 1);
+
+    SELECT array_agg(ledger.posting_document(
+                         p.seq, p.at, p.amount * unit, p.balance * unit,
+                         p.kind, coalesce(o.owner::text, o.kind), p.memo,
+                         p.transfer)
+                     ORDER BY p.seq DESC),
+           array_agg(p.seq::text ORDER BY p.seq DESC)
     INTO items, keys
-    FROM (SELECT p.seq,
-                 ledger.posting_document(p.seq, p.amount, p.balance,
-                                         p.transfer) AS document
-          FROM ((SELECT t.debit_seq AS seq, -t.amount AS amount,
-                        t.debit_balance AS balance, t.id AS transfer
-                 FROM ledger.transfer AS t
-                 WHERE t.debit = account
-                   AND t.debit_seq > first AND t.debit_seq <= last
-                 ORDER BY t.debit_seq DESC
-                 LIMIT size + 1)
-                UNION ALL
-                (SELECT t.credit_seq, t.amount, t.credit_balance, t.id
-                 FROM ledger.transfer AS t
-                 WHERE t.credit = account
-                   AND t.credit_seq > first AND t.credit_seq <= last
-                 ORDER BY t.credit_seq DESC
-                 LIMIT size + 1)) AS p
-          ORDER BY p.seq DESC
-          LIMIT size + 1) AS s;
+    FROM (SELECT t.debit_seq AS seq, t.created_at AS at, -t.amount AS amount,
+                 t.debit_balance AS balance, t.kind, t.memo,
+                 t.id AS transfer, t.credit AS other
+          FROM ledger.transfer AS t
+          WHERE t.debit = account
+            AND t.debit_seq > first AND t.debit_seq <= last
+          UNION ALL
+          SELECT t.credit_seq, t.created_at, t.amount, t.credit_balance,
+                 t.kind, t.memo, t.id, t.debit
+          FROM ledger.transfer AS t
+          WHERE t.credit = account
+            AND t.credit_seq > first AND t.credit_seq <= last) AS p
+         JOIN ledger.account AS o ON o.id = p.other;
 
     IF format = 'csv' THEN
         RETURN ledger.statement_csv(items, keys, size, statement.currency,
