@@ -23,6 +23,8 @@ static ngx_int_t ngx_azora_call_key(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 static ngx_int_t ngx_azora_call_caller(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_uint_t write, ngx_str_t *literal);
+static ngx_int_t ngx_azora_call_keyed(ngx_azora_ctx_t *ctx, u_char *p,
+    ngx_str_t *literal);
 static u_char *ngx_azora_call_id(u_char *p, const ngx_str_t *id);
 static u_char *ngx_azora_call_attribute(u_char *p, const ngx_str_t *value);
 static u_char *ngx_azora_call_roles(u_char *p, const ngx_str_t *roles);
@@ -389,7 +391,11 @@ ngx_azora_caller(ngx_http_request_t *r, ngx_str_t *literal)
 }
 
 
-/* The text form of azora.caller; attributes a read never needs stay NULL. */
+/*
+ * The text form of azora.caller; attributes a read never needs stay NULL, and
+ * in a batch also those that only tell of the request: PostgreSQL reads every
+ * attribute of every item.
+ */
 
 static ngx_int_t
 ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
@@ -398,9 +404,11 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     u_char                 *p, traceparent[NGX_AZORA_TRACEPARENT_LEN];
     size_t                  len;
     ngx_str_t               value;
+    ngx_uint_t              alone;
     ngx_azora_principal_t  *who;
 
     who = &ctx->principal;
+    alone = !(ctx->endpoint->row->flags & NGX_AZORA_BATCH);
 
     len = sizeof("(,,\"{}\",,,,,,)") + who->subject.len + who->session.len
           + who->roles.len;
@@ -424,9 +432,16 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     *p++ = '(';
     p = ngx_azora_call_id(p, &who->subject);
     *p++ = ',';
-    p = ngx_azora_call_id(p, &who->session);
+
+    if (alone) {
+        p = ngx_azora_call_id(p, &who->session);
+    }
+
     *p++ = ',';
-    p = ngx_azora_call_roles(p, &who->roles);
+
+    if (alone) {
+        p = ngx_azora_call_roles(p, &who->roles);
+    }
 
     if (!write) {
         p = ngx_cpymem(p, ",,,,,,)", sizeof(",,,,,,)") - 1);
@@ -435,7 +450,11 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     }
 
     *p++ = ',';
-    p = ngx_azora_call_attribute(p, &ctx->request_id);
+
+    if (alone) {
+        p = ngx_azora_call_attribute(p, &ctx->request_id);
+    }
+
     *p++ = ',';
 
     value.data = traceparent;
@@ -443,11 +462,28 @@ ngx_azora_call_caller(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     p = ngx_azora_call_attribute(p, &value);
 
     *p++ = ',';
-    p = ngx_azora_call_attribute(p, &r->connection->addr_text);
-    *p++ = ',';
-    p = ngx_azora_call_attribute(p, &ctx->endpoint->label);
+
+    if (alone) {
+        p = ngx_azora_call_attribute(p, &r->connection->addr_text);
+    }
+
     *p++ = ',';
 
+    if (alone) {
+        p = ngx_azora_call_attribute(p, &ctx->endpoint->label);
+    }
+
+    *p++ = ',';
+
+    return ngx_azora_call_keyed(ctx, p, literal);
+}
+
+
+/* The last two attributes. */
+
+static ngx_int_t
+ngx_azora_call_keyed(ngx_azora_ctx_t *ctx, u_char *p, ngx_str_t *literal)
+{
     if (ctx->idempotency_key.len) {
 
         if (ngx_azora_call_fingerprint(ctx) != NGX_OK) {

@@ -53,6 +53,16 @@ ok(poll_until(20, sub {
            && 12 == grep { $_->{status} == 200 } @answers;
 }), 'those who come in the meantime are one call');
 
+# what is the same for all of a row, or of no use to it, is not sent with each
+my $trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+my $caller = $azora->post('/probe/batch', json => { n => ++$n },
+                          headers => [[traceparent => $trace]])
+                   ->{json}{caller};
+like(delete $caller->{traceparent}, qr/^00-0af7651916cd43dd8448eb211c80319c-/,
+     'an item has its trace');
+is_deeply([sort grep { defined $caller->{$_} } keys %$caller], [],
+          'and nothing about the request beside it');
+
 # what is not a time, too long a one, and a lane without batches
 for my $wrong ('batch gather=101ms', 'batch gather=x', 'batch gather=-1',
                'write gather=1ms')

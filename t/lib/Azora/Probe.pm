@@ -113,7 +113,7 @@ BEGIN
     RETURN QUERY
     SELECT o::int, CASE WHEN i = 409 THEN 409 ELSE 200 END,
            json_build_object('n', 1000 / (1000 - i), 'text', t, 'items',
-                             array_length(n, 1)),
+                             array_length(n, 1), 'caller', callers[o]),
            NULL::text, NULL::text,
            CASE WHEN i = 409 THEN 'insufficient-funds' END,
            CASE WHEN i = 409 THEN 'There is too little.' END, NULL::text
