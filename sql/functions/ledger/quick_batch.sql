@@ -50,16 +50,10 @@ BEGIN
     at := date_trunc('milliseconds', at);
     stamp := azora.rfc3339(at);
 
-    WITH account AS MATERIALIZED (
-        SELECT s.id, s.place, s.owner, s.currency, s.balance, s.reserve,
-               s.sequence, s.frozen
-        FROM unnest(states) AS s
-    ), item AS MATERIALIZED (
-        SELECT u.n, u.id, d.id AS debit, r.id AS credit,
+    WITH item AS MATERIALIZED (
+        SELECT u.n, u.id, u.owner,
                CASE WHEN u.minor IS NULL
-                         OR d.id IS NULL OR d.frozen
-                         OR r.id IS NULL OR r.frozen
-                         OR d.id = r.id
+                         OR u.owner IS NULL OR u.owner = u.subject
                          OR length(u.memo) > 280
                          OR length(u.key) NOT BETWEEN 1 AND 255
                     THEN ledger.not_quick()
@@ -78,50 +72,55 @@ BEGIN
                          currency, recipient, amount, memo, metadata, n)
                    LEFT JOIN ledger.currency AS c ON c.code = a.currency
               OFFSET 0) AS u
-             LEFT JOIN account AS d
-                  ON d.owner = u.subject AND d.currency = u.currency
-             LEFT JOIN account AS r
-                  ON r.owner = u.owner AND r.currency = u.currency
     ), run AS MATERIALIZED (
-        SELECT p.n, p.id, p.seq, p.amount,
-               CASE WHEN p.amount < 0 AND p.balance < p.reserve
+        SELECT p.n, p.id, p.place, p.seq, p.amount, p.is_last,
+               CASE WHEN p.id IS NULL OR p.frozen
+                         OR p.amount < 0 AND p.balance < p.reserve
                     THEN ledger.not_quick()
                     ELSE p.balance
                END AS balance
-        FROM (SELECT l.n, a.id, a.reserve, l.amount,
-                     a.sequence + row_number() OVER by_account AS seq,
-                     a.balance + ledger.total(l.amount) OVER by_account
-                         AS balance
-              FROM (SELECT i.n, i.debit AS account, -i.amount AS amount
+        FROM (SELECT l.n, s.id, s.place, s.frozen, s.reserve, l.amount,
+                     s.sequence + row_number() OVER by_account AS seq,
+                     s.balance + ledger.total(l.amount) OVER by_account
+                         AS balance,
+                     lead(false, 1, true) OVER by_account AS is_last
+              FROM (SELECT i.n, i.subject AS owner, i.currency,
+                           -i.amount AS amount
                     FROM item AS i
                     UNION ALL
-                    SELECT i.n, i.credit, i.amount
+                    SELECT i.n, i.owner, i.currency, i.amount
                     FROM item AS i) AS l
-                   JOIN account AS a ON a.id = l.account
-              WINDOW by_account AS (PARTITION BY a.id ORDER BY l.n
+                   LEFT JOIN unnest(states) AS s
+                        ON s.owner = l.owner AND s.currency = l.currency
+              WINDOW by_account AS (PARTITION BY s.id ORDER BY l.n
                                     ROWS UNBOUNDED PRECEDING)) AS p
+    ), paid AS MATERIALIZED (
+        SELECT i.n, i.id, d.id AS debit, d.seq AS debit_seq,
+               d.balance AS debit_balance, c.id AS credit,
+               c.seq AS credit_seq, c.balance AS credit_balance, i.amount,
+               i.unit, i.currency, i.subject, i.traceparent, i.key,
+               i.payload_hash, i.recipient, i.memo, i.metadata
+        FROM item AS i
+             JOIN run AS d ON d.n = i.n AND d.amount < 0
+             JOIN run AS c ON c.n = i.n AND c.amount > 0
     ), posted AS (
         INSERT INTO ledger.transfer
             (id, debit, debit_seq, debit_balance, credit, credit_seq,
              credit_balance, amount, created_at, currency, kind, recipient,
              memo, key, payload_hash)
-        SELECT i.id, i.debit, d.seq, d.balance, i.credit, c.seq, c.balance,
-               i.amount, at, i.currency, 'transfer', i.recipient, i.memo,
-               i.key, i.payload_hash
-        FROM item AS i
-             JOIN run AS d ON d.n = i.n AND d.amount < 0
-             JOIN run AS c ON c.n = i.n AND c.amount > 0
-    ), total AS MATERIALIZED (
-        SELECT r.id, ledger.total(r.amount) AS amount, max(r.seq) AS last
-        FROM run AS r
-        GROUP BY r.id
+        SELECT p.id, p.debit, p.debit_seq, p.debit_balance, p.credit,
+               p.credit_seq, p.credit_balance, p.amount, at, p.currency,
+               'transfer', p.recipient, p.memo, p.key, p.payload_hash
+        FROM paid AS p
     ), written AS (
         UPDATE ledger.account AS a
-        SET balance = a.balance + t.amount,
-            sequence = t.last
-        FROM total AS t
-        WHERE a.ctid = ANY (ARRAY(SELECT s.place FROM account AS s))
-          AND a.id = t.id
+        SET balance = r.balance,
+            sequence = r.seq
+        FROM run AS r
+        WHERE a.ctid = ANY (ARRAY(SELECT l.place FROM run AS l
+                                  WHERE l.is_last))
+          AND a.id = r.id
+          AND r.is_last
         RETURNING 1
     ), kept AS (
         INSERT INTO ledger.metadata (transfer, body)
@@ -130,21 +129,22 @@ BEGIN
         WHERE i.metadata IS NOT NULL
     ), journaled AS MATERIALIZED (
         SELECT journal.append_batch(
-                   'payment.completed', array_agg(i.subject),
+                   'payment.completed', array_agg(p.subject),
                    array_agg(ledger.transfer_event(
-                       i.id, i.debit, i.credit, i.currency, i.amount)),
-                   array_agg(i.traceparent)) AS entries
-        FROM item AS i
+                       p.id, p.debit, p.credit, p.currency, p.amount)),
+                   array_agg(p.traceparent)) AS entries
+        FROM paid AS p
     )
     SELECT array_agg((
-               i.n, 201,
-               ledger.transfer_document(i.id, i.currency, i.amount, i.unit,
-                                        i.recipient, i.memo, stamp),
-               NULL, '/v1/transfers/' || i.id, NULL, NULL, NULL
+               p.n, 201,
+               ledger.transfer_document(p.id, p.currency, p.amount, p.unit,
+                                        p.recipient, p.memo, stamp),
+               NULL, '/v1/transfers/' || p.id, NULL, NULL, NULL
            )::azora.batch_reply),
-           (SELECT count(*) FROM written), (SELECT count(*) FROM total)
+           (SELECT count(*) FROM written),
+           (SELECT count(*) FROM run AS r WHERE r.is_last)
     INTO replies, changed, accounts
-    FROM item AS i
+    FROM paid AS p
          CROSS JOIN journaled;
 
     IF changed <> accounts THEN
