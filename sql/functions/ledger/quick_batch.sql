@@ -99,7 +99,7 @@ BEGIN
                d.balance AS debit_balance, c.id AS credit,
                c.seq AS credit_seq, c.balance AS credit_balance, i.amount,
                i.unit, i.currency, i.subject, i.traceparent, i.key,
-               i.payload_hash, i.recipient, i.memo, i.metadata
+               i.payload_hash, i.recipient, i.memo
         FROM item AS i
              JOIN run AS d ON d.n = i.n AND d.amount < 0
              JOIN run AS c ON c.n = i.n AND c.amount > 0
