@@ -22,22 +22,9 @@ static ngx_uint_t ngx_http_azora_auth_params_are(json_t *root);
 static ngx_uint_t ngx_http_azora_auth_alg_is(json_t *alg, const char *name);
 static ngx_http_azora_auth_key_t *ngx_http_azora_auth_find(
     ngx_http_azora_auth_ring_t *ring, json_t *kid);
-static size_t ngx_http_azora_auth_der_integer(u_char *dst, const u_char *src);
-static ngx_int_t ngx_http_azora_auth_verify(ngx_http_azora_auth_key_t *key,
-    const u_char *signature, size_t len, const u_char *hash);
 static ngx_int_t ngx_http_azora_auth_signature(
     ngx_http_azora_auth_ring_t *ring, ngx_http_azora_auth_key_t *key,
     const ngx_str_t *input, const u_char *raw);
-
-
-/* The order n of P-256's group, SEC 2 2.4.2 */
-
-static const u_char  ngx_http_azora_auth_p256_n[32] = {
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84,
-    0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51
-};
 
 
 ngx_int_t
@@ -383,53 +370,13 @@ ngx_http_azora_auth_find(ngx_http_azora_auth_ring_t *ring, json_t *kid)
 }
 
 
-/* A 32-byte big-endian number as a DER INTEGER; returns its length. */
-
-static size_t
-ngx_http_azora_auth_der_integer(u_char *dst, const u_char *src)
-{
-    size_t   n;
-    u_char  *p;
-
-    n = 32;
-
-    while (n > 1 && *src == 0) {
-        src++;
-        n--;
-    }
-
-    p = dst;
-    *p++ = 0x02;
-
-    if (*src & 0x80) {
-        *p++ = (u_char) (n + 1);
-        *p++ = 0;
-
-    } else {
-        *p++ = (u_char) n;
-    }
-
-    ngx_memcpy(p, src, n);
-
-    return p + n - dst;
-}
-
-
-/*
- * raw is r || s of 32 bytes each, RFC 7518 3.4.  Both must lie in [1, n - 1]:
- * checked here too, for a library once took zeros for a signature
- * (CVE-2022-21449).
- */
+/* raw is of key->size bytes. */
 
 static ngx_int_t
 ngx_http_azora_auth_signature(ngx_http_azora_auth_ring_t *ring,
     ngx_http_azora_auth_key_t *key, const ngx_str_t *input, const u_char *raw)
 {
-    size_t      len;
-    u_char      der[2 + 2 * 35], hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
-    ngx_uint_t  i;
-
-    static const u_char  zero[32];
+    u_char  hash[NGX_HTTP_AZORA_AUTH_HASH_LEN];
 
     if (ngx_http_azora_auth_digest(ring, input->data, input->len, hash)
         != NGX_OK)
@@ -437,34 +384,11 @@ ngx_http_azora_auth_signature(ngx_http_azora_auth_ring_t *ring,
         return NGX_DECLINED;
     }
 
-    if (key->rsa) {
-        return ngx_http_azora_auth_verify(key, raw, key->size, hash);
+    if (!key->rsa) {
+        return ngx_http_azora_auth_p256_verify(key->p256, raw, hash);
     }
 
-    for (i = 0; i < 64; i += 32) {
-        if (ngx_memcmp(raw + i, zero, 32) == 0
-            || ngx_memcmp(raw + i, ngx_http_azora_auth_p256_n, 32) >= 0)
-        {
-            return NGX_DECLINED;
-        }
-    }
-
-    len = 2;
-    len += ngx_http_azora_auth_der_integer(der + len, raw);
-    len += ngx_http_azora_auth_der_integer(der + len, raw + 32);
-    der[0] = 0x30;
-    der[1] = (u_char) (len - 2);
-
-    return ngx_http_azora_auth_verify(key, der, len, hash);
-}
-
-
-static ngx_int_t
-ngx_http_azora_auth_verify(ngx_http_azora_auth_key_t *key,
-    const u_char *signature, size_t len, const u_char *hash)
-{
-    if (EVP_PKEY_verify(key->verify, signature, len, hash,
-                        NGX_HTTP_AZORA_AUTH_HASH_LEN)
+    if (EVP_PKEY_verify(key->verify, raw, key->size, hash, sizeof(hash))
         != 1)
     {
         ERR_clear_error();

@@ -63,6 +63,10 @@ ngx_http_azora_auth_keys_load(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    /* here, for all workers, and not while somebody waits for one */
+
+    ngx_http_azora_auth_ring_precompute(&conf->ring);
+
     return ngx_http_azora_auth_ring_publish(&conf->ring, cf->pool,
                                             &conf->expect);
 }

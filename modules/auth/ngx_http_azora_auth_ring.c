@@ -15,7 +15,11 @@
 
 static ngx_uint_t ngx_http_azora_auth_ring_p256(EVP_PKEY *pkey);
 static ngx_uint_t ngx_http_azora_auth_ring_rsa(EVP_PKEY *pkey);
-static ngx_int_t ngx_http_azora_auth_ring_rs256(EVP_PKEY_CTX *ctx);
+static ngx_int_t ngx_http_azora_auth_ring_rs256(
+    ngx_http_azora_auth_key_t *key);
+static ngx_int_t ngx_http_azora_auth_ring_es256(ngx_pool_t *pool,
+    ngx_http_azora_auth_key_t *key);
+static void ngx_http_azora_auth_ring_drop(ngx_http_azora_auth_key_t *key);
 static ngx_int_t ngx_http_azora_auth_key_point(ngx_pool_t *pool,
     EVP_PKEY *pkey, const char *param, ngx_str_t *out);
 static ngx_int_t ngx_http_azora_auth_key_kid(ngx_http_azora_auth_ring_t *ring,
@@ -40,7 +44,7 @@ ngx_http_azora_auth_ring_free(void *data)
     ngx_uint_t  i;
 
     for (i = 0; i < ring->nkeys; i++) {
-        EVP_PKEY_CTX_free(ring->keys[i].verify);
+        ngx_http_azora_auth_ring_drop(&ring->keys[i]);
         EVP_PKEY_free(ring->keys[i].pkey);
     }
 
@@ -79,24 +83,14 @@ ngx_http_azora_auth_ring_add(ngx_http_azora_auth_ring_t *ring,
     key->size = rsa ? (size_t) EVP_PKEY_get_size(pkey) : 64;
     key->kid = *kid;
     key->state = state;
-    key->verify = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 
-    if (key->verify == NULL
-        || EVP_PKEY_verify_init(key->verify) != 1
-        || (rsa && ngx_http_azora_auth_ring_rs256(key->verify) != NGX_OK)
-        || (!rsa
-            && (ngx_http_azora_auth_key_point(pool, pkey,
-                                              OSSL_PKEY_PARAM_EC_PUB_X,
-                                              &key->x)
-                != NGX_OK
-                || ngx_http_azora_auth_key_point(pool, pkey,
-                                                 OSSL_PKEY_PARAM_EC_PUB_Y,
-                                                 &key->y)
-                   != NGX_OK))
+    if ((rsa ? ngx_http_azora_auth_ring_rs256(key)
+             : ngx_http_azora_auth_ring_es256(pool, key))
+        != NGX_OK
         || (kid->len == 0
             && ngx_http_azora_auth_key_kid(ring, pool, key) != NGX_OK))
     {
-        EVP_PKEY_CTX_free(key->verify);
+        ngx_http_azora_auth_ring_drop(key);
         goto failed;
     }
 
@@ -109,7 +103,7 @@ ngx_http_azora_auth_ring_add(ngx_http_azora_auth_ring_t *ring,
             || (state == NGX_HTTP_AZORA_AUTH_KEY_ACTIVE
                 && ring->keys[i].state == state))
         {
-            EVP_PKEY_CTX_free(key->verify);
+            ngx_http_azora_auth_ring_drop(key);
             rc = NGX_DECLINED;
             goto failed;
         }
@@ -156,11 +150,56 @@ ngx_http_azora_auth_ring_rsa(EVP_PKEY *pkey)
 
 
 static ngx_int_t
-ngx_http_azora_auth_ring_rs256(EVP_PKEY_CTX *ctx)
+ngx_http_azora_auth_ring_rs256(ngx_http_azora_auth_key_t *key)
 {
-    return (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1
-            && EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1)
+    key->verify = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
+
+    return (key->verify != NULL
+            && EVP_PKEY_verify_init(key->verify) == 1
+            && EVP_PKEY_CTX_set_rsa_padding(key->verify, RSA_PKCS1_PADDING)
+               == 1
+            && EVP_PKEY_CTX_set_signature_md(key->verify, EVP_sha256()) == 1)
            ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_azora_auth_ring_es256(ngx_pool_t *pool,
+    ngx_http_azora_auth_key_t *key)
+{
+    key->p256 = ngx_http_azora_auth_p256_new(key->pkey);
+
+    return (key->p256 != NULL
+            && ngx_http_azora_auth_key_point(pool, key->pkey,
+                                             OSSL_PKEY_PARAM_EC_PUB_X,
+                                             &key->x)
+               == NGX_OK
+            && ngx_http_azora_auth_key_point(pool, key->pkey,
+                                             OSSL_PKEY_PARAM_EC_PUB_Y,
+                                             &key->y)
+               == NGX_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_azora_auth_ring_drop(ngx_http_azora_auth_key_t *key)
+{
+    EVP_PKEY_CTX_free(key->verify);
+    ngx_http_azora_auth_p256_free(key->p256);
+}
+
+
+void
+ngx_http_azora_auth_ring_precompute(ngx_http_azora_auth_ring_t *ring)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < ring->nkeys; i++) {
+        if (ring->keys[i].p256 != NULL) {
+            ngx_http_azora_auth_p256_precompute(ring->keys[i].p256);
+        }
+    }
 }
 
 

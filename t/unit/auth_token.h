@@ -150,6 +150,7 @@ test_begin(ngx_conf_t *cf)
     ngx_http_azora_auth_ring_init(&test_ring);
     ngx_http_azora_auth_ring_add(&test_ring, pool, EVP_PKEY_dup(test_key),
                                  &none, 1, NGX_HTTP_AZORA_AUTH_KEY_ACTIVE);
+    ngx_http_azora_auth_ring_precompute(&test_ring);
 
     return pool;
 }
