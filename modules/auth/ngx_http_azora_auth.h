@@ -172,6 +172,7 @@ typedef struct {
     ngx_str_t                      oauth_base;   /* of redirect URIs */
     ngx_str_t                      oauth_return; /* of browsers, or empty */
     ngx_str_t                      common_file;
+    ngx_flag_t                     verify_email; /* before an account is */
     ngx_str_t                      pool_name;
     ngx_int_t                      pool_threads;
     ngx_int_t                      pool_queue;
@@ -537,6 +538,8 @@ ngx_int_t ngx_http_azora_auth_list_uuid(const ngx_str_t *text, u_char *out);
 
 /* ngx_http_azora_auth_prove.c: steps around passwords */
 ngx_int_t ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+ngx_int_t ngx_http_azora_auth_setup_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 ngx_int_t ngx_http_azora_auth_login_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);

@@ -125,6 +125,13 @@ static ngx_command_t  ngx_http_azora_auth_commands[] = {
       offsetof(ngx_http_azora_auth_main_conf_t, name),
       NULL },
 
+    { ngx_string("azora_auth_verify_email"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, verify_email),
+      NULL },
+
     { ngx_string("azora_mail_dir"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_azora_auth_set_file,
@@ -483,6 +490,7 @@ ngx_http_azora_auth_create_main_conf(ngx_conf_t *cf)
 
     conf->lifetime = NGX_CONF_UNSET;
     conf->stale = NGX_CONF_UNSET;
+    conf->verify_email = NGX_CONF_UNSET;
     conf->expect.leeway = NGX_CONF_UNSET;
     conf->cache_size = NGX_CONF_UNSET_SIZE;
     conf->pool_threads = NGX_CONF_UNSET;
@@ -511,6 +519,7 @@ ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_value(amcf->lifetime, 3600);
     ngx_conf_init_value(amcf->stale, 60);
+    ngx_conf_init_value(amcf->verify_email, 0);
     ngx_conf_init_value(amcf->expect.leeway, 0);
     ngx_conf_init_size_value(amcf->cache_size, 8 * 1024 * 1024);
     ngx_conf_init_value(amcf->pool_threads, ngx_max(ngx_ncpu, 1));

@@ -55,6 +55,25 @@ ngx_int_t
 ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx)
 {
+    ngx_http_azora_auth_main_conf_t  *conf;
+
+    static ngx_str_t  verify = ngx_string("true");
+
+    conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
+
+    if (conf->verify_email
+        && ngx_azora_set_value(ctx, "verify", &verify) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_azora_auth_setup_prepare(r, ctx);
+}
+
+
+ngx_int_t
+ngx_http_azora_auth_setup_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
+{
     ngx_str_t                   words[2];
     ngx_azora_value_t          *email, *name;
     ngx_http_azora_auth_ctx_t  *actx;

@@ -21,6 +21,7 @@ static const ngx_azora_field_t  ngx_http_azora_auth_register_fields[] = {
       "8 to 1,024 bytes of any characters; common ones are refused." },
     { "name", NGX_AZORA_TEXT, NGX_AZORA_REQUIRED, 1, 100, NULL, NULL,
       "How others see you." },
+    { "verify", NGX_AZORA_BOOLEAN, NGX_AZORA_MADE, 0, 0, NULL, NULL, NULL },
     NGX_AZORA_END
 };
 
@@ -277,7 +278,7 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .returns = ngx_http_azora_auth_account_returns,
       .function = "identity.set_up_admin",
       .summary = "Become an admin with a one-time token of the operator",
-      .prepare = ngx_http_azora_auth_register_prepare,
+      .prepare = ngx_http_azora_auth_setup_prepare,
       .finish = ngx_http_azora_auth_revoked_finish, .cost = 5 },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/introspect",

@@ -27,7 +27,8 @@ BEGIN
     RETURN gone + identity.purge_login_failures(batch)
            + identity.purge_sessions(batch)
            + identity.purge_challenges(batch)
-           + identity.purge_tokens(batch);
+           + identity.purge_tokens(batch)
+           + identity.purge_registrations(batch);
 END
 $$;
 

@@ -52,6 +52,7 @@ BEGIN
     DELETE FROM identity.login_failure AS f
     WHERE f.principal = sha256(convert_to(mail, 'UTF8'));
     DELETE FROM identity.setup_link AS l WHERE l.email = mail;
+    DELETE FROM identity.registration AS r WHERE r.email = mail;
     UPDATE identity.api_key AS k SET revoked_at = now(), name = 'Erased'
     WHERE k.account = caller.subject;
 

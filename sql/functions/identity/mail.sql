@@ -79,6 +79,15 @@ DECLARE
     template  text := payload ->> 'template';
     person    record;
 BEGIN
+    IF payload ->> 'registration' IS NOT NULL THEN
+        RETURN QUERY
+        SELECT r.address, t.subject, t.body
+        FROM identity.registration_mail(
+                 (payload ->> 'registration')::uuid, hash) AS r,
+             identity.mail_text(r.template, payload) AS t;
+        RETURN;
+    END IF;
+
     SELECT a.id, a.email, a.email_verified_at INTO person
     FROM identity.account AS a
     WHERE (a.id = (payload ->> 'account')::uuid

@@ -1,9 +1,11 @@
--- A new account. password is the PHC string that NGINX made of it.
+-- A new account. password is the PHC string that NGINX made of it; verify is
+-- azora_auth_verify_email.
 CREATE OR REPLACE FUNCTION identity.register(
     caller    azora.caller,
     email     text,
     password  text,
-    name      text
+    name      text,
+    verify    boolean DEFAULT false
 ) RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -13,6 +15,10 @@ DECLARE
     account   uuid := azora.uuid7();
     document  json;
 BEGIN
+    IF verify THEN
+        RETURN identity.begin_registration(email, password, name);
+    END IF;
+
     INSERT INTO identity.account AS a (id, email, name)
     VALUES (account, lower(register.email), register.name)
     ON CONFLICT ON CONSTRAINT account_email_key DO NOTHING
@@ -35,5 +41,6 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION identity.register(azora.caller, text, text, text) IS
+COMMENT ON FUNCTION identity.register(azora.caller, text, text, text,
+                                     boolean) IS
     'POST /v1/auth/register';

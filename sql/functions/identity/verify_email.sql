@@ -10,7 +10,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    link  record;
+    link    record;
+    proved  text;
 BEGIN
     IF (token IS NULL) = (email IS NULL) THEN
         PERFORM azora.refuse(422, 'validation-failed',
@@ -20,6 +21,13 @@ BEGIN
     IF token IS NULL THEN
         PERFORM identity.send_mail_to('email-verify', email);
         RETURN (202, json_build_object(), NULL, NULL)::azora.reply;
+    END IF;
+
+    proved := identity.finish_registration(caller, decode(token, 'hex'));
+
+    IF proved IS NOT NULL THEN
+        RETURN (200, json_build_object('email', proved), NULL,
+                NULL)::azora.reply;
     END IF;
 
     UPDATE identity.one_time_token AS t SET used_at = now()
