@@ -20,6 +20,8 @@
 #define NGX_HTTP_AZORA_AUTH_HASH_LEN      32
 #define NGX_HTTP_AZORA_AUTH_SIGNATURE_MAX 512   /* RSA of 4,096 bits */
 
+#define NGX_HTTP_AZORA_AUTH_TIERS         "free|student|professional|enterprise"
+
 #define NGX_HTTP_AZORA_AUTH_PASSWORD_MAX  1024  /* bytes, never truncated */
 #define NGX_HTTP_AZORA_AUTH_PHC_MAX       160   /* "$azp$<id>$argon2id$..." */
 #define NGX_HTTP_AZORA_AUTH_PEPPERS_MAX   8

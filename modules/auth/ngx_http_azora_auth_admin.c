@@ -30,6 +30,8 @@ static const ngx_azora_field_t  ngx_http_azora_auth_user[] = {
     { "name", NGX_AZORA_TEXT, .about = "How others see it." },
     { "handle", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "Its handle." },
     { "roles", NGX_AZORA_LIST, .about = "What it is here." },
+    { "tier", NGX_AZORA_ENUM, .values = NGX_HTTP_AZORA_AUTH_TIERS,
+      .about = "What it is entitled to." },
     { "locked", NGX_AZORA_BOOLEAN, .about = "Whether it cannot log in." },
     { "lock_reason", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, .about = "Why." },
     { "created_at", NGX_AZORA_TIME, .about = "Since when." },
@@ -47,11 +49,13 @@ static const ngx_azora_field_t  ngx_http_azora_auth_users[] = {
     NGX_AZORA_END
 };
 
-static const ngx_azora_field_t  ngx_http_azora_auth_roles_fields[] = {
+static const ngx_azora_field_t  ngx_http_azora_auth_update_user_fields[] = {
     { "id", NGX_AZORA_UUID, NGX_AZORA_REQUIRED|NGX_AZORA_IN_PATH,
       .about = "The account." },
-    { "roles", NGX_AZORA_LIST, NGX_AZORA_REQUIRED, 1, 8,
+    { "roles", NGX_AZORA_LIST, 0, 1, 8,
       .about = "All its roles from now on." },
+    { "tier", NGX_AZORA_ENUM, .values = NGX_HTTP_AZORA_AUTH_TIERS,
+      .about = "What it is entitled to from now on: limits follow from it." },
     NGX_AZORA_END
 };
 
@@ -150,10 +154,10 @@ static const ngx_azora_row_t  ngx_http_azora_auth_admin_rows[] = {
 
     { .method = NGX_HTTP_PATCH, .path = "/v1/admin/users/{id}",
       .flags = NGX_AZORA_USER, .scope = "admin", .roles = "admin",
-      .fields = ngx_http_azora_auth_roles_fields,
+      .fields = ngx_http_azora_auth_update_user_fields,
       .returns = ngx_http_azora_auth_user,
-      .function = "identity.set_roles",
-      .summary = "Change the roles of an account",
+      .function = "identity.update_user",
+      .summary = "Change the roles or the tier of an account",
       .finish = ngx_http_azora_auth_revoked_finish },
 
     { .method = NGX_HTTP_POST, .path = "/v1/admin/users/{id}/lock",
@@ -168,6 +172,13 @@ static const ngx_azora_row_t  ngx_http_azora_auth_admin_rows[] = {
       .fields = ngx_http_azora_auth_user_fields,
       .function = "identity.unlock_user",
       .summary = "Unlock an account" },
+
+    { .method = NGX_HTTP_DELETE, .path = "/v1/admin/users/{id}/totp",
+      .flags = NGX_AZORA_USER, .scope = "admin", .roles = "admin",
+      .fields = ngx_http_azora_auth_user_fields,
+      .function = "identity.remove_user_totp",
+      .summary = "Turn off the second factor that somebody lost",
+      .finish = ngx_http_azora_auth_revoked_finish },
 
     { .method = NGX_HTTP_GET, .path = "/v1/admin/users/{id}/sessions",
       .flags = NGX_AZORA_USER, .scope = "admin", .roles = "admin",

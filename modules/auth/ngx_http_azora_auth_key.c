@@ -135,7 +135,7 @@ ngx_http_azora_auth_key_done(ngx_azora_op_t *op, void *data)
 }
 
 
-/* account, key, roles, scope, epoch, issued, expires */
+/* account, key, roles, scope, tier, epoch, issued, expires */
 
 static ngx_int_t
 ngx_http_azora_auth_key_take(ngx_http_request_t *r,
@@ -153,14 +153,15 @@ ngx_http_azora_auth_key_take(ngx_http_request_t *r,
     principal.session = ngx_azora_op_value(op, 0, 1);
     principal.roles = ngx_azora_op_value(op, 0, 2);
     principal.scope = ngx_azora_op_value(op, 0, 3);
-
-    value = ngx_azora_op_value(op, 0, 4);
-    proof->epoch = (uint64_t) ngx_atoof(value.data, value.len);
+    principal.tier = ngx_azora_op_value(op, 0, 4);
 
     value = ngx_azora_op_value(op, 0, 5);
-    proof->issued = ngx_atotm(value.data, value.len);
+    proof->epoch = (uint64_t) ngx_atoof(value.data, value.len);
 
     value = ngx_azora_op_value(op, 0, 6);
+    proof->issued = ngx_atotm(value.data, value.len);
+
+    value = ngx_azora_op_value(op, 0, 7);
     until = ngx_atotm(value.data, value.len);
     principal.expires = ngx_min(until,
                                 ngx_time() + NGX_HTTP_AZORA_AUTH_KEY_KEPT);

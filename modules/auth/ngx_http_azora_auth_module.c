@@ -264,7 +264,7 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
                           "email, name "
                           "FROM identity.own_credential($1::uuid)");
     static ngx_str_t  key = ngx_string("SELECT account, key, roles, scope, "
-                          "epoch, issued, expires "
+                          "tier, epoch, issued, expires "
                           "FROM identity.api_key_holder($1::text)");
 
     if (sodium_init() < 0) {

@@ -112,6 +112,8 @@ static const ngx_azora_field_t  ngx_http_azora_auth_account_returns[] = {
     { "email_verified", NGX_AZORA_BOOLEAN, NGX_AZORA_REQUIRED, 0, 0, NULL,
       NULL, "Whether it proved that the address is its own." },
     { "roles", NGX_AZORA_LIST, 0, 0, 0, NULL, NULL, "What it is here." },
+    { "tier", NGX_AZORA_ENUM, .values = NGX_HTTP_AZORA_AUTH_TIERS,
+      .about = "What it is entitled to: limits follow from it." },
     { "created_at", NGX_AZORA_TIME, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "Since when." },
     NGX_AZORA_END

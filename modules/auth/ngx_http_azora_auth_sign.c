@@ -215,6 +215,8 @@ ngx_http_azora_auth_sign_claims(jwt_t *jwt,
            != NGX_OK
         || ngx_http_azora_auth_sign_string(jwt, grant, "scope", "scope")
            != NGX_OK
+        || ngx_http_azora_auth_sign_string(jwt, grant, "tier", "tier")
+           != NGX_OK
         || ngx_http_azora_auth_sign_string(jwt, grant, "acr", "acr")
            != NGX_OK)
     {

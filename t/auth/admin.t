@@ -130,6 +130,46 @@ subtest 'roles' => sub {
 };
 
 
+subtest 'tiers' => sub {
+    my $login = $azora->post('/v1/auth/login', json => {
+        email => 'amina@example.org', password => 'a long pass phrase',
+        refresh => 'body' })->{json};
+    my $tier = sub {
+        my (undef, $claims) = Azora::Token::parts($_[0]);
+        return $claims->{tier};
+    };
+    my $patch = sub { return $azora->patch("/v1/admin/users/$amina->{id}",
+                                           @root, json => { @_ }) };
+    is $tier->($login->{access_token}), 'free', 'the first one';
+
+    my $r = $patch->(tier => 'student');
+    documented($azora, $r, 'PATCH /v1/admin/users/{id}');
+    is $r->{json}{tier}, 'student', 'is changed';
+    is_deeply $r->{json}{roles}, [qw(auditor teacher)], 'and nothing else';
+    is status($login->{access_token}), 401, 'its token said the old one';
+    $login = $azora->post('/v1/auth/refresh', json => {
+        refresh_token => $login->{refresh_token} })->{json};
+    is $tier->($login->{access_token}), 'student', 'the next says the new one';
+    is $azora->get('/v1/me', token => $login->{access_token})->{json}{tier},
+        'student', 'and so does her account';
+    is journaled($azora, 'user.tier_changed'), 1, 'it is in the journal';
+
+    is $patch->(tier => 'student')->{status}, 200, 'the same again';
+    is journaled($azora, 'user.tier_changed'), 1, 'is no change';
+    is status($login->{access_token}), 200, 'and ends nothing';
+    is_problem($patch->(tier => 'emperor'), 422, 'validation-failed',
+               '/tier');
+
+    my $moved = $azora->value("SELECT value FROM azora.generation
+        WHERE name = 'sessions'");
+    is $patch->(tier => 'professional', roles => ['teacher'])->{status}, 200,
+        'both at once';
+    is status($login->{access_token}), 401, 'end the token, too';
+    is $azora->value("SELECT value FROM azora.generation
+        WHERE name = 'sessions'") - $moved, 1, 'once';
+};
+
+
 subtest 'locks' => sub {
     my $token = $azora->login('amina');
     my $lock = sub { return $azora->post("/v1/admin/users/$_[0]/lock", @root,

@@ -10,7 +10,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
-use Azora::Process qw(poll_until);
+use Azora::Process qw(poll_until slurp);
 use Azora::Test;
 use Azora::Token;
 use Test::More;
@@ -369,5 +369,46 @@ subtest 'nothing secret in the logs' => sub {
     ok $logs !~ /\Q$amina->{secret}\E|\Q$amina->{codes}[0]\E/,
         'neither secret nor code';
 };
+
+subtest 'lost, with the recovery codes' => sub {
+    my $lost = person('lost');
+    my $admin = $azora->user('admin', roles => ['admin']);
+    my $path = "/v1/admin/users/$lost->{id}/totp";
+    my $remove = sub { return $azora->delete($_[0], token => $_[1]) };
+
+    is $remove->($path, $lost->{token})->{status}, 403, 'no member';
+    $azora->sql("UPDATE identity.session
+        SET authenticated_at = now() - interval '16 minutes'
+        WHERE account = ?", $admin->{id});
+    is problem($remove->($path, $admin->{token})),
+        'reauthentication-required', 'nor an admin who left a session open';
+
+    my $token = $azora->login('admin');
+    is problem($remove->("/v1/admin/users/$admin->{id}/totp", $token)),
+        'own-account', 'nor their own';
+    is $azora->get('/v1/me', token => $lost->{token})->{status}, 200,
+        'nothing happened so far';
+
+    my $waiting = login('lost');
+    is $remove->($path, $token)->{status}, 204,
+        'DELETE /v1/admin/users/{id}/totp';
+    is $azora->get('/v1/me', token => $lost->{token})->{status}, 401,
+        'all sessions are over';
+    is problem(mfa($waiting, code($lost->{secret}))), 'challenge-over',
+        'and what waited for a code';
+    is login('lost')->{status}, 200, 'the password logs in';
+    is $azora->value('SELECT count(*) FROM identity.recovery_code
+        WHERE account = ?', $lost->{id}), 0, 'the codes are gone';
+    is $azora->value("SELECT p.body ->> 'by' FROM journal.entry e
+        JOIN journal.payload p ON p.entry = e.id
+        WHERE e.type = 'user.second_factor_removed' AND p.subject = ?",
+        $lost->{id}), $admin->{id}, 'who did it is journaled';
+    ok poll_until(20 * $azora->patience, sub {
+        grep { /^To: <lost\@.*^Subject: .*turned off for you\r$/ms }
+        map { slurp($_) } glob "$azora->{dir}/mail/*.eml" }),
+        'and its person is told';
+    is problem($remove->($path, $token)), 'not-found', 'once';
+};
+
 
 done_testing;

@@ -352,6 +352,17 @@ subtest 'tiers, sessions and routes' => sub {
     is $left->('/tier/v1/courses', $mint->(5, tier => 'enterprise')), 9,
         'and enterprises most';
 
+    my %tiered = (email => 'tiered@example.org',
+                  password => 'a long pass phrase');
+    my $account = $azora->post('/v1/auth/register', from(fresh()),
+                               json => { %tiered, name => 'Tiered' })->{json};
+    $azora->sql("UPDATE identity.account SET tier = 'enterprise'
+                 WHERE id = ?", $account->{id});
+    is $left->('/tier/v1/courses',
+               $azora->post('/v1/auth/login', from(fresh()),
+                            json => \%tiered)->{json}{access_token}), 9,
+        'who logs in gets what the account is entitled to';
+
     my ($desk, $phone) = map { $mint->(6, sid =>
         "019a9f00-0000-7000-8000-0000000000b$_") } 1, 2;
     is join(' ', map { $left->('/session', $desk) } 1 .. 2), '1 0',

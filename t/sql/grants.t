@@ -28,8 +28,9 @@ my @endpoints = qw(
     identity.make_service identity.me identity.mfa
     identity.new_recovery_codes identity.oauth_login identity.refresh
     identity.register identity.remove_totp identity.reset_password
-    identity.revoke_key identity.set_roles identity.set_up_admin
-    identity.unlock_user identity.update_me identity.verify_email
+    identity.revoke_key identity.remove_user_totp identity.set_up_admin
+    identity.unlock_user identity.update_me identity.update_user
+    identity.verify_email
     journal.audit journal.change_webhook journal.create_webhook
     journal.delete_webhook journal.get_webhook journal.list_dead_letters
     journal.list_deliveries journal.list_webhooks journal.my_activity

@@ -9,6 +9,7 @@ AS $$
         'name', account.name,
         'handle', account.handle,
         'roles', account.roles,
+        'tier', account.tier,
         'created_at', azora.rfc3339(account.created_at)))
 $$;
 

@@ -8,6 +8,7 @@ AS $$
         'name', account.name,
         'handle', account.handle,
         'roles', account.roles,
+        'tier', account.tier,
         'locked', account.locked,
         'lock_reason', account.lock_reason,
         'created_at', azora.rfc3339(account.created_at),
@@ -116,25 +117,74 @@ $$;
 COMMENT ON FUNCTION identity.hold_user(uuid) IS
     'Holds an account that an admin changes';
 
--- The access tokens of the account say the old roles: they are refused from
--- now on, and the next refresh gives the new ones.
-CREATE OR REPLACE FUNCTION identity.set_roles(
+-- JSON Merge Patch (RFC 7396) of what an admin decides about an account: what
+-- is absent stays. Its access tokens say the old roles and tier: they are
+-- refused from now on, and the next refresh gives the new ones.
+CREATE OR REPLACE FUNCTION identity.update_user(
     caller  azora.caller,
     id      uuid,
-    roles   jsonb
+    roles   jsonb,
+    tier    text
 ) RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    wanted  text[] := ARRAY(
-        SELECT DISTINCT r.role
-        FROM jsonb_array_elements_text(set_roles.roles) AS r (role)
-        ORDER BY r.role);
-    held    identity.account;
+    held    identity.account := identity.hold_user(update_user.id);
+    wanted  text[] := coalesce(identity.wanted_roles(update_user.roles),
+                               held.roles);
     moved   bigint;
+    now_is  identity.account;
 BEGIN
+    IF 'admin' = ANY (held.roles) AND NOT 'admin' = ANY (wanted) THEN
+        PERFORM identity.require_another_admin(held.id);
+    END IF;
+
+    UPDATE identity.account AS a
+    SET roles = wanted, tier = coalesce(update_user.tier, a.tier)
+    WHERE a.id = held.id
+    RETURNING a.* INTO now_is;
+
+    IF NOT (held.roles <@ wanted AND wanted <@ held.roles) THEN
+        PERFORM journal.append('user.roles_changed', held.id,
+            jsonb_build_object('account', held.id, 'by', caller.subject,
+                               'from', held.roles, 'to', wanted),
+            caller.traceparent);
+        moved := identity.raise_epoch(held.id);
+    END IF;
+
+    IF now_is.tier <> held.tier THEN
+        PERFORM journal.append('user.tier_changed', held.id,
+            jsonb_build_object('account', held.id, 'by', caller.subject,
+                               'from', held.tier, 'to', now_is.tier),
+            caller.traceparent);
+        moved := coalesce(moved, identity.raise_epoch(held.id));
+    END IF;
+
+    RETURN (200, identity.user_document(now_is), moved, NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.update_user(azora.caller, uuid, jsonb, text) IS
+    'PATCH /v1/admin/users/{id}';
+
+CREATE OR REPLACE FUNCTION identity.wanted_roles(roles jsonb)
+RETURNS text[]
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    wanted  text[];
+BEGIN
+    IF roles IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    wanted := ARRAY(SELECT DISTINCT r.role
+                    FROM jsonb_array_elements_text(wanted_roles.roles)
+                         AS r (role)
+                    ORDER BY r.role);
+
     IF NOT wanted <@ ARRAY['learner', 'teacher', 'guardian', 'employer',
                            'arbiter', 'auditor', 'admin', 'service']
        OR cardinality(wanted) = 0
@@ -144,29 +194,9 @@ BEGIN
             'auditor, admin, service; at least one.', '/roles');
     END IF;
 
-    held := identity.hold_user(set_roles.id);
-
-    IF 'admin' = ANY (held.roles) AND NOT 'admin' = ANY (wanted) THEN
-        PERFORM identity.require_another_admin(held.id);
-    END IF;
-
-    IF NOT (held.roles <@ wanted AND wanted <@ held.roles) THEN
-        UPDATE identity.account AS a SET roles = wanted
-        WHERE a.id = held.id;
-
-        PERFORM journal.append('user.roles_changed', held.id,
-            jsonb_build_object('account', held.id, 'by', caller.subject,
-                               'from', held.roles, 'to', wanted),
-            caller.traceparent);
-        moved := identity.raise_epoch(held.id);
-    END IF;
-
-    RETURN (200,
-            (SELECT identity.user_document(a) FROM identity.account AS a
-             WHERE a.id = held.id),
-            moved, NULL)::azora.reply;
+    RETURN wanted;
 END
 $$;
 
-COMMENT ON FUNCTION identity.set_roles(azora.caller, uuid, jsonb) IS
-    'PATCH /v1/admin/users/{id}';
+COMMENT ON FUNCTION identity.wanted_roles(jsonb) IS
+    'Roles that an account is to have; NULL: as they are';

@@ -178,8 +178,8 @@ COMMENT ON FUNCTION identity.revoke_key(azora.caller, uuid) IS
 
 -- What a node may believe of a key with this hash (hex); no row when nothing.
 CREATE OR REPLACE FUNCTION identity.api_key_holder(hash text)
-RETURNS TABLE (account uuid, key uuid, roles text, scope text, epoch bigint,
-               issued bigint, expires bigint)
+RETURNS TABLE (account uuid, key uuid, roles text, scope text, tier text,
+               epoch bigint, issued bigint, expires bigint)
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -196,6 +196,7 @@ BEGIN
                   SELECT s FROM unnest(k.scopes) AS s
                   WHERE s = ANY (string_to_array(identity.scopes(a.roles),
                                                  ' '))), ' '),
+              a.tier,
               coalesce((SELECT e.value FROM identity.epoch AS e
                         WHERE e.account = a.id), 0),
               extract(epoch FROM now())::bigint,

@@ -41,7 +41,7 @@ BEGIN
 
     UPDATE identity.account AS a
     SET email = NULL, name = 'Erased', handle = NULL, roles = '{learner}',
-        email_verified_at = NULL, erased_at = now()
+        tier = 'free', email_verified_at = NULL, erased_at = now()
     WHERE a.id = caller.subject;
 
     DELETE FROM identity.credential AS c WHERE c.account = caller.subject;

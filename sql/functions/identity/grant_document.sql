@@ -13,11 +13,13 @@ AS $$
         'session', s.id,
         'roles', grant_document.roles,
         'scope', identity.scopes(grant_document.roles),
+        'tier', a.tier,
         'acr', s.acr,
         'amr', s.amr,
         'epoch', coalesce((SELECT e.value FROM identity.epoch AS e
                            WHERE e.account = grant_document.account), 0))
     FROM identity.session AS s
+         JOIN identity.account AS a ON a.id = grant_document.account
     WHERE s.id = grant_document.session
 $$;
 

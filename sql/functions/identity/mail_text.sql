@@ -55,6 +55,12 @@ AS $$
          E'since %1$s the password alone logs in to your account.\n\n'
          'If it was not you, change your password and turn the second\n'
          'factor on again.'),
+        ('second-factor-reset', 'second factor turned off for you',
+         E'at %1$s an administrator turned off the second factor of your\n'
+         'account, because somebody, probably you, said that it was lost. All\n'
+         'devices were logged out.\n\n'
+         'Log in and turn it on again. If it was not you, change your password\n'
+         'and write to us at once.'),
         ('recovery-code-used', 'a recovery code was used',
          E'somebody logged in at %1$s with one of your recovery codes, which\n'
          'is used up now.\n\n'

@@ -175,7 +175,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     refused  json := identity.step_up(caller);
-    moved    bigint;
 BEGIN
     IF refused IS NOT NULL THEN
         RETURN (401, refused, NULL, NULL)::azora.reply;
@@ -185,31 +184,80 @@ BEGIN
     WHERE a.id = caller.subject
     FOR UPDATE;
 
-    DELETE FROM identity.totp AS t
-    WHERE t.account = caller.subject;
-
-    IF NOT FOUND THEN
-        PERFORM azora.refuse(404, 'not-found',
-            'The account has no second factor.');
-    END IF;
-
-    DELETE FROM identity.recovery_code AS c
-    WHERE c.account = caller.subject;
-
-    DELETE FROM identity.challenge AS c
-    WHERE c.account = caller.subject;
-
-    PERFORM journal.append('user.second_factor_removed', caller.subject,
-        jsonb_build_object('account', caller.subject), caller.traceparent);
-    PERFORM identity.send_mail('second-factor-removed', caller.subject);
-
-    moved := identity.end_sessions(caller, caller.subject,
-        identity.other_sessions(caller.subject, caller.session),
-        'second-factor');
-
-    RETURN (204, NULL, moved, NULL)::azora.reply;
+    RETURN (204, NULL,
+            identity.drop_second_factor(caller, caller.subject,
+                                        'second-factor-removed'),
+            NULL)::azora.reply;
 END
 $$;
 
 COMMENT ON FUNCTION identity.remove_totp(azora.caller) IS
     'DELETE /v1/auth/totp';
+
+-- For somebody who lost it, and the recovery codes as well: the admin has seen
+-- to it that it is them. All their sessions end.
+CREATE OR REPLACE FUNCTION identity.remove_user_totp(
+    caller  azora.caller,
+    id      uuid
+) RETURNS azora.reply
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused  json := identity.step_up(caller);
+    held     identity.account;
+BEGIN
+    IF refused IS NOT NULL THEN
+        RETURN (401, refused, NULL, NULL)::azora.reply;
+    END IF;
+
+    IF remove_user_totp.id = caller.subject THEN
+        PERFORM azora.refuse(409, 'own-account',
+            'Turn off your own second factor with DELETE /v1/auth/totp.');
+    END IF;
+
+    held := identity.hold_user(remove_user_totp.id);
+
+    RETURN (204, NULL,
+            identity.drop_second_factor(caller, held.id,
+                                        'second-factor-reset'),
+            NULL)::azora.reply;
+END
+$$;
+
+COMMENT ON FUNCTION identity.remove_user_totp(azora.caller, uuid) IS
+    'DELETE /v1/admin/users/{id}/totp';
+
+-- The caller holds the account. mail is the template of the news to its owner;
+-- the answer is what the generation of sessions moved to.
+CREATE OR REPLACE FUNCTION identity.drop_second_factor(
+    caller   azora.caller,
+    account  uuid,
+    mail     text
+) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM identity.totp AS t
+                   WHERE t.account = drop_second_factor.account)
+    THEN
+        PERFORM azora.refuse(404, 'not-found',
+            'The account has no second factor.');
+    END IF;
+
+    PERFORM identity.forget_second_factor(account);
+    PERFORM journal.append('user.second_factor_removed', account,
+        jsonb_build_object('account', account, 'by', caller.subject),
+        caller.traceparent);
+    PERFORM identity.send_mail(mail, account);
+
+    RETURN identity.end_sessions(caller, account,
+        identity.other_sessions(account,
+            CASE account WHEN caller.subject THEN caller.session END),
+        'second-factor');
+END
+$$;
+
+COMMENT ON FUNCTION identity.drop_second_factor(azora.caller, uuid, text) IS
+    'Turns a second factor off, with all that follows';

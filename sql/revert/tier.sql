@@ -1,0 +1,6 @@
+BEGIN;
+
+ALTER TABLE identity.account
+    DROP COLUMN tier;
+
+COMMIT;

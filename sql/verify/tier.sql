@@ -1,0 +1,9 @@
+-- The column exists.
+
+BEGIN;
+
+SELECT tier
+FROM identity.account
+WHERE false;
+
+ROLLBACK;
