@@ -138,10 +138,16 @@ static const ngx_azora_problem_text_t  ngx_azora_problem_texts[] = {
       "Send the length of the body." },
     { "last-admin", "This is the last admin",
       "Somebody has to be left who can log in and is an admin." },
+    { "last-login", "This is the only way to log in",
+      "Add another one first: link another provider, or choose a password "
+      "with POST /v1/auth/password/forgot." },
     { "lessons-unfinished", "Finish the lessons first",
       "The quiz opens when all lessons of the course are done." },
     { "link-over", "This link is over",
       "A link in a mail works once, within an hour." },
+    { "login-linked", "This login belongs to another account",
+      "Somebody, maybe you, has an account here that this login opens. "
+      "Unlink it there, or log in with it." },
     { "login-refused", "The provider did not log you in",
       "A login at a provider ends in the browser that began it, within ten "
       "minutes. GET /v1/auth/oauth/{provider}/start begins again." },

@@ -564,6 +564,9 @@ ngx_int_t ngx_http_azora_auth_login_finish(ngx_http_request_t *r,
 ngx_int_t ngx_http_azora_auth_logout_finish(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 /* ngx_http_azora_auth_cookie.c */
+/* Any cookie of the request; NGX_DECLINED: there is none. */
+ngx_int_t ngx_http_azora_auth_cookie_find(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
 ngx_int_t ngx_http_azora_auth_cookie_get(ngx_http_request_t *r,
     ngx_str_t *value);
 ngx_int_t ngx_http_azora_auth_cookie_set(ngx_http_request_t *r,

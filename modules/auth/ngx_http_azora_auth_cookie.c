@@ -22,16 +22,24 @@ ngx_http_azora_auth_cookie_get(ngx_http_request_t *r, ngx_str_t *value)
 {
     static ngx_str_t  name = ngx_string(NGX_HTTP_AZORA_AUTH_COOKIE);
 
+    return ngx_http_azora_auth_cookie_find(r, &name, value);
+}
+
+
+ngx_int_t
+ngx_http_azora_auth_cookie_find(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
 #if (nginx_version >= 1023000)
 
-    return (ngx_http_parse_multi_header_lines(r, r->headers_in.cookie, &name,
+    return (ngx_http_parse_multi_header_lines(r, r->headers_in.cookie, name,
                                               value)
             != NULL)
            ? NGX_OK : NGX_DECLINED;
 
 #else
 
-    return (ngx_http_parse_multi_header_lines(&r->headers_in.cookies, &name,
+    return (ngx_http_parse_multi_header_lines(&r->headers_in.cookies, name,
                                               value)
             != NGX_DECLINED)
            ? NGX_OK : NGX_DECLINED;

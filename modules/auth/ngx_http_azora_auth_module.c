@@ -299,7 +299,8 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
         || ngx_http_azora_auth_factor_add(cf, conf) != NGX_OK
         || ngx_http_azora_auth_recover_add(cf, conf) != NGX_OK
         || ngx_http_azora_auth_mail_add(cf, conf) != NGX_OK
-        || ngx_http_azora_auth_oauth_add(cf) != NGX_OK)
+        || ngx_http_azora_auth_oauth_add(cf) != NGX_OK
+        || ngx_http_azora_auth_oauth_link_add(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }

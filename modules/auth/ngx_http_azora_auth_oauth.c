@@ -19,8 +19,6 @@ enum {
 };
 
 
-static ngx_int_t ngx_http_azora_auth_start_prepare(ngx_http_request_t *r,
-    ngx_azora_ctx_t *ctx);
 static ngx_int_t ngx_http_azora_auth_start_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_auth_callback_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
@@ -61,6 +59,7 @@ static const ngx_azora_field_t  ngx_http_azora_auth_callback_fields[] = {
       "Why there is no code." },
     { "claims", NGX_AZORA_TEXT, NGX_AZORA_MADE, 0, 0, NULL, NULL, NULL },
     { "refresh", NGX_AZORA_TEXT, NGX_AZORA_MADE, 0, 0, NULL, NULL, NULL },
+    { "link", NGX_AZORA_UUID, NGX_AZORA_MADE, 0, 0, NULL, NULL, NULL },
     NGX_AZORA_END
 };
 
@@ -104,7 +103,7 @@ ngx_http_azora_auth_oauth_add(ngx_conf_t *cf)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_azora_auth_start_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
     ngx_int_t                    rc;
@@ -125,48 +124,74 @@ ngx_http_azora_auth_start_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 }
 
 
-/* Core 3.1.2.1 */
-
 static ngx_int_t
 ngx_http_azora_auth_start_handler(ngx_http_request_t *r)
+{
+    ngx_str_t  location, body;
+
+    static ngx_str_t  json = ngx_string("application/json");
+    static ngx_str_t  no_store = ngx_string("no-store");
+    static ngx_str_t  nobody = ngx_null_string;
+
+    if (ngx_http_azora_auth_start_location(r, ngx_azora_get_ctx(r), &nobody,
+                                           &location)
+        != NGX_OK
+        || ngx_azora_add_header(r, "Location", &location) != NGX_OK
+        || ngx_azora_add_header(r, "Cache-Control", &no_store) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_str_set(&body, "{}");
+
+    return ngx_azora_send(r, NGX_HTTP_SEE_OTHER, &json, &body);
+}
+
+
+/* Core 3.1.2.1 */
+
+ngx_int_t
+ngx_http_azora_auth_start_location(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const ngx_str_t *session, ngx_str_t *location)
 {
     u_char                           *p;
     u_char                            challenge[NGX_HTTP_AZORA_AUTH_FLOW_LEN
                                                 + 1];
     ngx_int_t                         rc;
-    ngx_str_t                         location, body;
+    ngx_str_t                        *authorize;
     ngx_http_azora_auth_flow_t       *flow;
     ngx_http_azora_auth_provider_t   *provider;
     ngx_http_azora_auth_main_conf_t  *conf;
 
-    static ngx_str_t  json = ngx_string("application/json");
-    static ngx_str_t  no_store = ngx_string("no-store");
-
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
-    flow = ngx_http_azora_auth_get_flow(r, ngx_azora_get_ctx(r), &rc);
+    flow = ngx_http_azora_auth_get_flow(r, ctx, &rc);
 
-    if (flow == NULL || flow->provider->metadata == NULL
-        || ngx_http_azora_auth_flow_new(flow, conf) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (flow == NULL || flow->provider->metadata == NULL) {
+        return NGX_ERROR;
+    }
+
+    flow->session = *session;
+
+    if (ngx_http_azora_auth_flow_new(flow, conf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     provider = flow->provider;
+    authorize = &provider->metadata->authorize;
     ngx_http_azora_auth_flow_challenge(flow, challenge);
 
-    location.data = ngx_pnalloc(r->pool, provider->metadata->authorize.len
-                                + 512 + 3 * (provider->client_id.len
-                                             + provider->redirect.len
-                                             + provider->scope.len));
-    if (location.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    location->data = ngx_pnalloc(r->pool, authorize->len + 512
+                                 + 3 * (provider->client_id.len
+                                        + provider->redirect.len
+                                        + provider->scope.len));
+    if (location->data == NULL) {
+        return NGX_ERROR;
     }
 
-    p = ngx_sprintf(location.data, "%V%sresponse_type=code&client_id=",
-                    &provider->metadata->authorize,
-                    ngx_strlchr(provider->metadata->authorize.data,
-                                provider->metadata->authorize.data
-                                + provider->metadata->authorize.len, '?')
+    p = ngx_sprintf(location->data, "%V%sresponse_type=code&client_id=",
+                    authorize,
+                    ngx_strlchr(authorize->data,
+                                authorize->data + authorize->len, '?')
                     ? "&" : "?");
     p = (u_char *) ngx_escape_uri(p, provider->client_id.data,
                                   provider->client_id.len,
@@ -182,17 +207,9 @@ ngx_http_azora_auth_start_handler(ngx_http_request_t *r)
     p = ngx_sprintf(p, "&state=%s&nonce=%s&code_challenge=%s"
                     "&code_challenge_method=S256",
                     flow->state, flow->nonce, challenge);
-    location.len = p - location.data;
+    location->len = p - location->data;
 
-    if (ngx_azora_add_header(r, "Location", &location) != NGX_OK
-        || ngx_azora_add_header(r, "Cache-Control", &no_store) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_str_set(&body, "{}");
-
-    return ngx_azora_send(r, NGX_HTTP_SEE_OTHER, &json, &body);
+    return NGX_OK;
 }
 
 
@@ -378,6 +395,8 @@ ngx_http_azora_auth_callback_values(ngx_http_azora_auth_flow_t *flow,
         if (ngx_azora_set_value(ctx, "claims", &value) == NGX_OK
             && ngx_azora_set_value(ctx, "code", &nothing) == NGX_OK
             && ngx_azora_set_value(ctx, "state", &nothing) == NGX_OK
+            && (flow->session.len == 0
+                || ngx_azora_set_value(ctx, "link", &flow->session) == NGX_OK)
             && ngx_http_azora_auth_refresh_draw(flow->request, ctx, actx)
                == NGX_OK)
         {
@@ -407,7 +426,10 @@ ngx_http_azora_auth_callback_finish(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_azora_auth_login_finish(r, ctx);
+    /* who linked a login was logged in before and gets no other tokens */
+
+    rc = (ngx_azora_value(ctx, "link") == NULL)
+         ? ngx_http_azora_auth_login_finish(r, ctx) : NGX_OK;
 
     if (rc == NGX_OK && conf->oauth_return.len) {
         /* the page there exchanges the refresh token's cookie */

@@ -66,6 +66,7 @@ typedef struct {
     ngx_int_t                        status;      /* of the last call */
     unsigned                         again:1;     /* keys were read anew */
     ngx_str_t                        id_token;
+    ngx_str_t                        session;     /* that links; or empty */
     u_char                           state[NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1];
     u_char                           nonce[NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1];
     u_char                           verifier[NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1];
@@ -74,6 +75,18 @@ typedef struct {
 
 /* ngx_http_azora_auth_oauth.c: the rows, from preconfiguration */
 ngx_int_t ngx_http_azora_auth_oauth_add(ngx_conf_t *cf);
+/* The prepare of a row that sends a browser to its field "provider". */
+ngx_int_t ngx_http_azora_auth_start_prepare(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx);
+/*
+ * Where the browser goes, in memory of r->pool, and the cookie that it keeps
+ * until it is back; session is of who links a login to an account, or empty.
+ */
+ngx_int_t ngx_http_azora_auth_start_location(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const ngx_str_t *session, ngx_str_t *location);
+
+/* ngx_http_azora_auth_oauth_link.c: the rows of one's logins elsewhere */
+ngx_int_t ngx_http_azora_auth_oauth_link_add(ngx_conf_t *cf);
 
 /* ngx_http_azora_auth_oauth_conf.c */
 char *ngx_http_azora_auth_set_oauth(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -263,11 +263,11 @@ ngx_http_azora_auth_oauth_url(ngx_pool_t *pool,
 
     out->len = ngx_strlen(text);
 
-    /* it may become a header */
+    /* it may become a header, or a string in JSON */
 
     for (i = 0; i < out->len; i++) {
         if ((u_char) text[i] <= ' ' || (u_char) text[i] >= 0x7f
-            || text[i] == '#')
+            || text[i] == '#' || text[i] == '"' || text[i] == '\\')
         {
             return NGX_DECLINED;
         }

@@ -3,8 +3,8 @@
  * What one login at a provider has to remember until the browser comes back,
  * without a row in the database: the browser keeps a random seed and the time
  * of its end in a cookie, and state, nonce and code verifier are keyed hashes
- * of it.  The state so proves that this browser began the login; the key keeps
- * the others from whoever sees the cookie.
+ * of it.  The state so proves that this browser began the login, and for which
+ * session, if any; the key keeps the others from whoever sees the cookie.
  */
 
 
@@ -15,15 +15,18 @@
 /* "__Host-": no other host of the domain can have set it */
 #define NGX_HTTP_AZORA_AUTH_FLOW_COOKIE  "__Host-azora_oauth"
 
-/* <seed>.<Unix seconds> */
+#define NGX_HTTP_AZORA_AUTH_FLOW_SESSION  36    /* a UUID */
+
+/* <seed>.<Unix seconds>[.<session>], the session of who links a login */
 #define NGX_HTTP_AZORA_AUTH_FLOW_VALUE                                        \
-    (NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1 + NGX_TIME_T_LEN)
+    (NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1 + NGX_TIME_T_LEN                        \
+     + 1 + NGX_HTTP_AZORA_AUTH_FLOW_SESSION)
 
 
 static void ngx_http_azora_auth_flow_derive(ngx_http_azora_auth_flow_t *flow,
     const ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *value);
-static ngx_int_t ngx_http_azora_auth_flow_cookie(ngx_http_request_t *r,
-    ngx_str_t *value);
+static ngx_int_t ngx_http_azora_auth_flow_end(ngx_str_t *value, time_t *end,
+    ngx_str_t *session);
 
 
 ngx_int_t
@@ -54,6 +57,11 @@ ngx_http_azora_auth_flow_new(ngx_http_azora_auth_flow_t *flow,
                       sizeof(raw), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     p = ngx_sprintf(p + NGX_HTTP_AZORA_AUTH_FLOW_LEN, ".%T",
                     ngx_time() + NGX_HTTP_AZORA_AUTH_FLOW_LIFETIME);
+
+    if (flow->session.len == NGX_HTTP_AZORA_AUTH_FLOW_SESSION) {
+        p = ngx_sprintf(p, ".%V", &flow->session);
+    }
+
     value.len = p - value.data;
 
     ngx_http_azora_auth_flow_derive(flow, conf, &value);
@@ -73,26 +81,56 @@ ngx_http_azora_auth_flow_old(ngx_http_azora_auth_flow_t *flow,
     time_t     end;
     ngx_str_t  value;
 
-    if (ngx_http_azora_auth_flow_cookie(flow->request, &value) != NGX_OK
-        || value.len <= NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1
-        || value.len > NGX_HTTP_AZORA_AUTH_FLOW_VALUE
-        || value.data[NGX_HTTP_AZORA_AUTH_FLOW_LEN] != '.')
+    static ngx_str_t  name = ngx_string(NGX_HTTP_AZORA_AUTH_FLOW_COOKIE);
+
+    if (ngx_http_azora_auth_cookie_find(flow->request, &name, &value)
+        != NGX_OK
+        || ngx_http_azora_auth_flow_end(&value, &end, &flow->session)
+           != NGX_OK
+        || end <= ngx_time())
     {
-        return NGX_DECLINED;
-    }
-
-    end = ngx_atotm(value.data + NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1,
-                    value.len - NGX_HTTP_AZORA_AUTH_FLOW_LEN - 1);
-
-    /* a time that was not given here makes another state */
-
-    if (end == NGX_ERROR || end <= ngx_time()) {
         return NGX_DECLINED;
     }
 
     ngx_http_azora_auth_flow_derive(flow, conf, &value);
 
     return NGX_OK;
+}
+
+
+/* A time or a session that was not given here makes another state. */
+
+static ngx_int_t
+ngx_http_azora_auth_flow_end(ngx_str_t *value, time_t *end,
+    ngx_str_t *session)
+{
+    u_char  *p, *dot, *last;
+
+    if (value->len <= NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1
+        || value->len > NGX_HTTP_AZORA_AUTH_FLOW_VALUE
+        || value->data[NGX_HTTP_AZORA_AUTH_FLOW_LEN] != '.')
+    {
+        return NGX_DECLINED;
+    }
+
+    p = value->data + NGX_HTTP_AZORA_AUTH_FLOW_LEN + 1;
+    last = value->data + value->len;
+    dot = ngx_strlchr(p, last, '.');
+
+    ngx_str_null(session);
+
+    if (dot != NULL) {
+        session->data = dot + 1;
+        session->len = last - dot - 1;
+
+        if (session->len != NGX_HTTP_AZORA_AUTH_FLOW_SESSION) {
+            return NGX_DECLINED;
+        }
+    }
+
+    *end = ngx_atotm(p, (dot ? dot : last) - p);
+
+    return (*end == NGX_ERROR) ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -154,27 +192,4 @@ ngx_http_azora_auth_flow_derive(ngx_http_azora_auth_flow_t *flow,
     }
 
     sodium_memzero(&state, sizeof(state));
-}
-
-
-static ngx_int_t
-ngx_http_azora_auth_flow_cookie(ngx_http_request_t *r, ngx_str_t *value)
-{
-    static ngx_str_t  name = ngx_string(NGX_HTTP_AZORA_AUTH_FLOW_COOKIE);
-
-#if (nginx_version >= 1023000)
-
-    return (ngx_http_parse_multi_header_lines(r, r->headers_in.cookie, &name,
-                                              value)
-            != NULL)
-           ? NGX_OK : NGX_DECLINED;
-
-#else
-
-    return (ngx_http_parse_multi_header_lines(&r->headers_in.cookies, &name,
-                                              value)
-            != NGX_DECLINED)
-           ? NGX_OK : NGX_DECLINED;
-
-#endif
 }

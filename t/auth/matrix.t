@@ -208,6 +208,11 @@ $things{'/v1/webhooks/{id}'} = [
     make('POST', '/v1/webhooks', 'w', json => {
         url => 'https://example.org/hook' })->{id}];
 
+$azora->sql("INSERT INTO identity.external_login (issuer, subject, account)
+             VALUES ('https://idp.example', 'amina', ?)", $amina->{id});
+$things{'/v1/me/logins/{id}'} = [
+    $azora->get('/v1/me/logins', @amina)->{json}{items}[0]{id}];
+
 
 for my $operation (@operations) {
     my ($method, $path) = @$operation;
@@ -245,5 +250,7 @@ is $azora->get("/v1/transfers/$transfer->{id}", @amina)->{status}, 200,
    'her things are there';
 is $azora->get("/v1/contracts/$contract->{id}", @amina)->{status}, 200,
    'all the time';
+is scalar @{ $azora->get('/v1/me/logins', @amina)->{json}{items} }, 1,
+   'to the end';
 
 done_testing;

@@ -9,7 +9,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
-use Azora::Process qw(slurp spew);
+use Azora::Process qw(poll_until slurp spew);
 use Azora::Test;
 use Azora::Token;
 use HTTP::Tiny;
@@ -81,6 +81,16 @@ sub begin {
              cookie => $cookie };
 }
 
+# The same of somebody who wants to link a login
+sub begin_link {
+    my (@who) = @_;
+    my $r = $azora->post('/v1/me/logins', @who,
+                         json => { provider => 'test' });
+    my ($cookie) = ($r->{headers}{'set-cookie'} // '') =~ /^([^;]+)/;
+    return { answer => $r, location => $r->{json}{location},
+             cookie => $cookie };
+}
+
 # ... goes to the provider and is sent back to an address of ours.
 sub there {
     my ($url) = @_;
@@ -117,6 +127,14 @@ sub login {
 sub subject {
     my (undef, $claims) = Azora::Token::parts($_[0]{json}{access_token});
     return $claims->{sub};
+}
+
+# Whether a person got a mail
+sub told {
+    my ($name, $about) = @_;
+    return poll_until(20 * $azora->patience, sub {
+        grep { /^To: <\Q$name\E\@.*^Subject: .*\Q$about\E\r$/ms }
+        map { slurp($_) } glob "$azora->{dir}/mail/*.eml" });
 }
 
 sub sessions { return $azora->value('SELECT count(*) FROM identity.session') }
@@ -274,6 +292,121 @@ subtest 'keys' => sub {
             "change to $alg while somebody logs in";
     }
     is login()->{status}, 200, 'and stay so';
+};
+
+
+subtest 'linking an account that is there' => sub {
+    my $dayo = $azora->user('dayo');
+    my @dayo = (token => $dayo->{token});
+    control(sub => 'dayo-there', email => 'dayo@example.org');
+    is problem(login()), 'email-taken', 'the address alone opens nothing';
+
+    my $logins = sub { return $azora->get('/v1/me/logins', @_)->{json} };
+    is_deeply $logins->(@dayo), { password => JSON::PP::true, items => [],
+        second_factor => JSON::PP::false }, 'a password and nothing else';
+
+    my $begun = begin_link(@dayo);
+    is $begun->{answer}{status}, 200, 'begun' or diag $begun->{answer}{body};
+    is $begun->{answer}{headers}{'cache-control'}, 'no-store', 'not stored';
+    like $begun->{cookie}, qr/\A__Host-azora_oauth=[\w-]{43}\.\d+\.[\w-]{36}\z/,
+        'for this session';
+    my $before = sessions();
+    my $r = back(there($begun->{location}), $begun->{cookie});
+    is $r->{status}, 204, 'linked' or diag $r->{body};
+    unlike $r->{headers}{'set-cookie'} // '', qr/refresh/, 'without tokens';
+    is sessions(), $before, 'nobody is logged in by it';
+
+    my $item = $logins->(@dayo)->{items}[0];
+    is_deeply [@$item{qw(issuer subject)}],
+        ["http://127.0.0.1:$port", 'dayo-there'], 'it is shown';
+    is $azora->value("SELECT count(*) FROM journal.entry
+        WHERE type = 'user.login_linked'"), 1, 'and journaled';
+    ok told('dayo', 'another way to log in'), 'and told by mail';
+
+    my $in = login();
+    is subject($in), $dayo->{id}, 'it logs in to the account';
+    $begun = begin_link(@dayo);
+    is back(there($begun->{location}), $begun->{cookie})->{status}, 204,
+        'the same once more';
+    is scalar @{ $logins->(@dayo)->{items} }, 1, 'is no second';
+
+    my $path = "/v1/me/logins/$item->{id}";
+    my $bola = $azora->login('bola');
+    is problem($azora->delete($path, token => $bola)), 'not-found',
+        'nobody else unlinks it';
+    $begun = begin_link(token => $bola);
+    $r = back(there($begun->{location}), $begun->{cookie});
+    is problem($r), 'login-linked', 'or takes it over';
+    is subject(login()), $dayo->{id}, 'it stays where it is';
+
+    is $azora->delete($path, @dayo)->{status}, 204,
+        'DELETE /v1/me/logins/{id}';
+    is $azora->get('/v1/me', token => $in->{json}{access_token})->{status},
+        401, 'ends the sessions that it opened';
+    is $azora->get('/v1/me', @dayo)->{status}, 200, 'and no others';
+    ok told('dayo', 'was removed'), 'which is told';
+    is problem(login()), 'email-taken', 'it opens nothing any more';
+    is problem($azora->delete($path, @dayo)), 'not-found', 'once';
+};
+
+
+subtest 'linking for somebody else' => sub {
+    my ($efe, $eve) = map { $azora->user($_) } qw(efe eve);
+    my $linked = sub { return $azora->value('SELECT count(*)
+        FROM identity.external_login WHERE account = ?', $_[0]{id}) };
+    control(sub => 'eve-there', email => 'eve.there@example.org');
+
+    my $hers = begin_link(token => $eve->{token});
+    my $his = begin_link(token => $efe->{token});
+    my $answer = there($hers->{location});
+    is problem(back($answer, $his->{cookie})), 'login-refused',
+        "an answer to her in his browser";
+    my ($session) = $his->{cookie} =~ /\.([\w-]{36})\z/;
+    is problem(back($answer, $hers->{cookie} =~ s/[\w-]{36}\z/$session/r)),
+        'login-refused', 'his session in her cookie';
+    is problem(back($answer, $hers->{cookie} =~ s/\.[\w-]{36}\z//r)),
+        'login-refused', 'or none';
+    my $login = begin();
+    is problem(back(there($login->{location}),
+                    "$login->{cookie}.$session")), 'login-refused',
+        'a session in the cookie of a login';
+    is $linked->($efe) + $linked->($eve), 0, 'nothing is linked';
+
+    $azora->post('/v1/auth/logout', token => $eve->{token});
+    is problem(back($answer, $hers->{cookie})), 'login-refused',
+        'nor for a session that is over';
+    is $linked->($eve), 0, 'in the meantime';
+
+    is problem(begin_link()->{answer}), 'authentication-required',
+        'nobody in particular';
+    $azora->sql("UPDATE identity.session
+        SET authenticated_at = now() - interval '16 minutes'
+        WHERE account = ?", $efe->{id});
+    is problem(begin_link(token => $efe->{token})->{answer}),
+        'reauthentication-required', 'who logged in long ago';
+    is begin_link(token => $efe->{token})->{location}, undef,
+        'gets no way there';
+    is $azora->post('/v1/me/logins', token => $efe->{token},
+                    json => { provider => 'nowhere' })->{status}, 404,
+        'nor does anybody to a provider that is none';
+};
+
+
+subtest 'the last way to log in' => sub {
+    control(sub => 'femi', email => 'femi@example.org');
+    my @femi = (token => login()->{json}{access_token});
+    my $logins = $azora->get('/v1/me/logins', @femi)->{json};
+    ok !$logins->{password}, 'no password';
+    is problem($azora->delete("/v1/me/logins/$logins->{items}[0]{id}",
+                              @femi)), 'last-login', 'stays';
+
+    control(sub => 'femi-too', email => 'femi.too@example.org');
+    my $begun = begin_link(@femi);
+    is back(there($begun->{location}), $begun->{cookie})->{status}, 204,
+        'with another one';
+    is $azora->delete("/v1/me/logins/$logins->{items}[0]{id}",
+                      @femi)->{status}, 204, 'it may go';
+    control(sub => 'amina', email => 'amina@example.org');
 };
 
 

@@ -59,18 +59,9 @@ RETURNS json
 LANGUAGE sql STABLE
 AS $$
     SELECT json_build_object(
-        'password', EXISTS (
-            SELECT 1 FROM identity.credential AS c
-            WHERE c.account = export_logins.account),
+        'password', identity.has_password(export_logins.account),
         'second_factor', identity.has_second_factor(export_logins.account),
-        'providers', coalesce((
-            SELECT json_agg(json_build_object(
-                'issuer', e.issuer,
-                'subject', e.subject,
-                'created_at', azora.rfc3339(e.created_at))
-                ORDER BY e.created_at, e.issuer)
-            FROM identity.external_login AS e
-            WHERE e.account = export_logins.account), '[]'))
+        'providers', identity.external_logins(export_logins.account))
 $$;
 
 COMMENT ON FUNCTION identity.export_logins(uuid) IS

@@ -61,6 +61,15 @@ AS $$
          'devices were logged out.\n\n'
          'Log in and turn it on again. If it was not you, change your password\n'
          'and write to us at once.'),
+        ('login-linked', 'another way to log in',
+         E'since %1$s an account at another provider logs in to yours. You see\n'
+         'it among your logins.\n\n'
+         'If it was not you, unlink it, change your password and look at your\n'
+         'sessions.'),
+        ('login-unlinked', 'a way to log in was removed',
+         E'since %1$s an account at another provider no longer logs in to\n'
+         'yours. Sessions that began with it were ended.\n\n'
+         'If it was not you, change your password and look at your sessions.'),
         ('recovery-code-used', 'a recovery code was used',
          E'somebody logged in at %1$s with one of your recovery codes, which\n'
          'is used up now.\n\n'

@@ -2,7 +2,8 @@
 -- has verified: iss, sub, email, email_verified, name. An account is found by
 -- issuer and subject and by nothing else. Somebody new gets an account, unless
 -- the address belongs to one: whoever has the address at the provider need not
--- be who has the account here. The other parameters are NGINX's alone.
+-- be who has the account here. link is the session of who wants this login
+-- linked to their account. The other parameters are NGINX's alone.
 CREATE OR REPLACE FUNCTION identity.oauth_login(
     caller    azora.caller,
     provider  text,
@@ -11,7 +12,8 @@ CREATE OR REPLACE FUNCTION identity.oauth_login(
     iss       text,
     error     text,
     claims    text,
-    refresh   text
+    refresh   text,
+    link      uuid
 ) RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -29,6 +31,11 @@ BEGIN
     SELECT e.account INTO known
     FROM identity.external_login AS e
     WHERE e.issuer = person ->> 'iss' AND e.subject = person ->> 'sub';
+
+    IF link IS NOT NULL THEN
+        PERFORM identity.link_login(caller, link, person, known);
+        RETURN (204, NULL, NULL, NULL)::azora.reply;
+    END IF;
 
     IF known IS NULL THEN
         known := identity.oauth_account(caller, person);
@@ -56,7 +63,7 @@ END
 $$;
 
 COMMENT ON FUNCTION identity.oauth_login(
-    azora.caller, text, text, text, text, text, text, text) IS
+    azora.caller, text, text, text, text, text, text, text, uuid) IS
     'GET /v1/auth/oauth/{provider}/callback';
 
 -- An account without a password for somebody who comes from a provider.
@@ -89,7 +96,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM azora.refuse(409, 'email-taken',
             'There is an account with this e-mail address, and it is not known '
-            'to be yours. Log in with its password.');
+            'to be yours. Log in to it, and link this login there.');
     END IF;
 
     INSERT INTO identity.external_login (issuer, subject, account)
