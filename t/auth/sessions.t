@@ -14,6 +14,7 @@ use Azora::Story qw(documented is_problem journaled);
 use Azora::Test;
 use Azora::Token;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $azora = Azora::Test->start(workers => 2, server => <<'END');
 location = /guarded/ { azora_auth required; azora_status livez; }
@@ -149,17 +150,18 @@ subtest 'an account has a hundred at most' => sub {
 };
 
 
-subtest 'another node' => sub {
-    my $other = Azora::Test->start(workers => 1, postgres => 'shared',
-        server => <<'END');
+my $other = Azora::Test->start(workers => 2, postgres => 'shared',
+    server => <<'END');
 location = /guarded/ { azora_auth required; azora_status livez; }
 END
-    # it verifies with the same keys, over the same database
-    system("cp -a $azora->{dir}/keys/. $other->{dir}/keys/"
-           . " && cp $azora->{dir}/secrets/postgres.conf"
-           . " $other->{dir}/secrets/postgres.conf");
-    $other->reload;
+# it verifies with the same keys, over the same database
+system("cp -a $azora->{dir}/keys/. $other->{dir}/keys/"
+       . " && cp $azora->{dir}/secrets/postgres.conf"
+       . " $other->{dir}/secrets/postgres.conf");
+$other->reload;
 
+
+subtest 'another node' => sub {
     my $token = $azora->login('bola');
     my $there = sub { $other->get('/guarded/', token => $token)->{status} };
     is $there->(), 200, 'a token is good at both';
@@ -168,6 +170,57 @@ END
     ok poll_until(5, sub { $there->() == 401 }), 'and so at the other';
     is $other->get('/guarded/', token => $azora->login('bola'))->{status},
         200, 'where new ones are good';
+};
+
+
+# From the answer that ends a token until the last of some connections to the
+# workers of the other node refuses it.
+subtest 'how soon' => sub {
+    my $admin = $azora->user('root', roles => ['admin']);
+    my $cleo = $azora->register('cleo.there');
+    my $user = "/v1/admin/users/$cleo->{id}";
+    my @connections = map { $other->connect } 1 .. 6;
+    my @roles = (['learner'], ['teacher']);
+    my $rounds = 10;
+
+    my %ends = (
+        logout => sub { $azora->post('/v1/auth/logout', token => $_[0]) },
+        lock => sub { $azora->post("$user/lock", token => $admin->{token},
+                                   json => { reason => 'test' }) },
+        'role change' => sub {
+            push @roles, shift @roles;
+            $azora->patch($user, token => $admin->{token},
+                          json => { roles => $roles[0] });
+        },
+    );
+
+    for my $kind (sort keys %ends) {
+        my @took;
+
+        for (1 .. $rounds) {
+            my $token = $azora->login('cleo.there');
+            my $there = sub { $other->get('/guarded/', token => $token,
+                connection => $_[0])->{status} };
+            my @left = grep { $there->($_) == 200 } @connections;
+            is @left, @connections, "$kind: the token is good" if $_ == 1;
+
+            my $r = $ends{$kind}->($token);
+            my $from = time;
+            cmp_ok $r->{status}, '<', 300, "$kind: done" if $_ == 1;
+            @left = grep { $there->($_) != 401 } @left
+                while @left && time < $from + 5 * $azora->patience;
+            push @took, time - $from;
+            $azora->post("$user/unlock", token => $admin->{token})
+                if $kind eq 'lock';
+        }
+
+        @took = sort { $a <=> $b } @took;
+        note sprintf '%s: median %.1f ms, at most %.1f ms', $kind,
+            map { 1e3 * $_ } @took[@took / 2, -1];
+        cmp_ok $took[@took / 2], '<', 1 * $azora->patience,
+            "$kind: at the other node within a second";
+        cmp_ok $took[-1], '<', 5 * $azora->patience, "$kind: always soon";
+    }
 };
 
 

@@ -24,9 +24,9 @@ my @endpoints = qw(
     identity.enrol_totp identity.erase_me identity.export_me
     identity.forgot_password identity.get_user identity.list_keys
     identity.list_logins identity.list_sessions
-    identity.list_user_sessions identity.list_users identity.login identity.logout identity.make_key identity.make_service
-    identity.me identity.mfa
-    identity.new_recovery_codes identity.oauth_login identity.refresh
+    identity.list_user_sessions identity.list_users identity.lock_user
+    identity.login identity.logout identity.make_key identity.make_service
+    identity.me identity.mfa identity.new_recovery_codes identity.oauth_login identity.refresh
     identity.register identity.remove_totp identity.reset_password
     identity.revoke_key identity.remove_user_totp identity.set_up_admin
     identity.unlink_login identity.unlock_user identity.update_me
