@@ -22,6 +22,8 @@ static ngx_azora_fetch_t *ngx_azora_fetch_submit(ngx_azora_fetch_t *fetch,
     ngx_int_t rc, ngx_msec_t timeout);
 static ngx_int_t ngx_azora_fetch_text(ngx_azora_fetch_t *fetch, char **dst,
     const ngx_str_t *src, size_t max);
+static ngx_int_t ngx_azora_fetch_copy(ngx_azora_fetch_t *fetch, char **dst,
+    const ngx_str_t *src, size_t max);
 static ngx_int_t ngx_azora_fetch_lines(ngx_azora_fetch_t *fetch,
     const ngx_str_t *lines, ngx_uint_t n);
 static ngx_int_t ngx_azora_fetch_payload(ngx_azora_fetch_t *fetch,
@@ -154,11 +156,11 @@ ngx_azora_send_mail(const ngx_azora_mail_t *mail, ngx_azora_fetch_pt handler,
     }
 
     if (rc == NGX_OK && mail->user.len) {
-        rc = ngx_azora_fetch_text(fetch, &fetch->user, &mail->user, 1024);
+        rc = ngx_azora_fetch_copy(fetch, &fetch->user, &mail->user, 1024);
     }
 
     if (rc == NGX_OK && mail->user.len) {
-        rc = ngx_azora_fetch_text(fetch, &fetch->password, &mail->password,
+        rc = ngx_azora_fetch_copy(fetch, &fetch->password, &mail->password,
                                   1024);
     }
 
@@ -259,14 +261,31 @@ ngx_azora_fetch_text(ngx_azora_fetch_t *fetch, char **dst,
 {
     size_t  i;
 
+    for (i = 0; i < src->len; i++) {
+        if (src->data[i] == ' ' || src->data[i] == '<' || src->data[i] == '>')
+        {
+            return NGX_DECLINED;
+        }
+    }
+
+    return ngx_azora_fetch_copy(fetch, dst, src, max);
+}
+
+
+/* A name or password, which SASL encodes: blanks are as good as letters. */
+
+static ngx_int_t
+ngx_azora_fetch_copy(ngx_azora_fetch_t *fetch, char **dst,
+    const ngx_str_t *src, size_t max)
+{
+    size_t  i;
+
     if (src->len == 0 || src->len > max) {
         return NGX_DECLINED;
     }
 
     for (i = 0; i < src->len; i++) {
-        if (src->data[i] <= ' ' || src->data[i] == 0x7f
-            || src->data[i] == '<' || src->data[i] == '>')
-        {
+        if (src->data[i] < ' ' || src->data[i] == 0x7f) {
             return NGX_DECLINED;
         }
     }
