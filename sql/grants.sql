@@ -39,7 +39,7 @@ GRANT EXECUTE ON FUNCTION
     identity.totp_secret(uuid),
     identity.challenge_secret(text),
     identity.api_key_holder(text),
-    identity.compose_mail(json, text),
+    identity.compose_mail(json, text, text),
     identity.reset_subject(text),
     identity.revocations(bigint),
     ledger.consume_rewards(int),

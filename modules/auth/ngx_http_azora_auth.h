@@ -160,6 +160,7 @@ typedef struct {
     ngx_uint_t                 plain;     /* TLS only where the server has it */
     ngx_str_t                  from;      /* an address */
     ngx_str_t                  link;      /* of the pages that links lead to */
+    ngx_str_t                  sms;       /* "{number}@sms.example" */
     const ngx_azora_statement_t *compose;
 } ngx_http_azora_auth_mail_conf_t;
 
@@ -212,6 +213,7 @@ typedef struct {
 /* ngx_http_azora_auth_routes.c */
 extern const ngx_azora_row_t  ngx_http_azora_auth_rows[];
 extern const ngx_azora_field_t  ngx_http_azora_auth_token_returns[];
+extern const ngx_azora_field_t  ngx_http_azora_auth_account_returns[];
 
 /* ngx_http_azora_auth_admin.c: a capability of its own in this module */
 extern const ngx_azora_capability_t  ngx_http_azora_auth_admin;
@@ -247,6 +249,9 @@ char *ngx_http_azora_auth_set_cache(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+/* Sets conf->pool and pool_own. */
+ngx_int_t ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf);
 
 /* ngx_http_azora_auth_stage.c */
 ngx_int_t ngx_http_azora_auth_stage(ngx_http_request_t *r,

@@ -183,3 +183,35 @@ ngx_http_azora_auth_set_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return amcf->pool_name.len ? NGX_CONF_OK : "is empty";
 }
+
+
+/*
+ * Without azora_auth_thread_pool: the pool "azora_hash" when there is one,
+ * otherwise the default pool, which needs no directive.
+ */
+
+ngx_int_t
+ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
+    ngx_http_azora_auth_main_conf_t *conf)
+{
+    ngx_str_t  name;
+
+    if (conf->pool_name.len) {
+        conf->pool = ngx_thread_pool_add(cf, &conf->pool_name);
+        conf->pool_own = (conf->pool_name.len != 7
+                          || ngx_strncmp(conf->pool_name.data, "default", 7)
+                             != 0);
+
+    } else {
+        ngx_str_set(&name, "azora_hash");
+        conf->pool = ngx_thread_pool_get(cf->cycle, &name);
+        conf->pool_own = 1;
+
+        if (conf->pool == NULL) {
+            conf->pool = ngx_thread_pool_add(cf, NULL);
+            conf->pool_own = 0;
+        }
+    }
+
+    return conf->pool ? NGX_OK : NGX_ERROR;
+}

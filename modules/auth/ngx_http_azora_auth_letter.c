@@ -147,7 +147,8 @@ ngx_http_azora_auth_letter_fill(ngx_pool_t *pool,
     } names[] = {
         { ngx_string("{service}"), &letter->service },
         { ngx_string("{link}"), &letter->link },
-        { ngx_string("{token}"), &letter->token }
+        { ngx_string("{token}"), &letter->token },
+        { ngx_string("{code}"), &letter->code }
     };
 
     p = NULL;
@@ -159,7 +160,7 @@ ngx_http_azora_auth_letter_fill(ngx_pool_t *pool,
 
         for (i = 0; i < text->len; /* void */ ) {
 
-            for (n = 0; n < 3; n++) {
+            for (n = 0; n < 4; n++) {
                 if (text->len - i >= names[n].name.len
                     && ngx_memcmp(text->data + i, names[n].name.data,
                                   names[n].name.len)
@@ -169,7 +170,7 @@ ngx_http_azora_auth_letter_fill(ngx_pool_t *pool,
                 }
             }
 
-            if (n == 3) {
+            if (n == 4) {
                 if (p != NULL) {
                     p[len] = text->data[i];
                 }

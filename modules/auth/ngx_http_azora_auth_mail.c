@@ -5,7 +5,8 @@
  * carry is drawn here, and SQL keeps its hash: no link is ever in the
  * database.  A mail made again after a failure has another token.
  *
- * The message goes to an SMTP server, or as a file into a folder.
+ * The message goes to an SMTP server, or as a file into a folder.  One to a
+ * phone is a mail to a gateway that makes an SMS of it.
  */
 
 
@@ -22,6 +23,7 @@ typedef struct {
     ngx_azora_job_t                 *job;
     ngx_http_azora_auth_letter_t     letter;
     u_char                           token[NGX_HTTP_AZORA_AUTH_LINK_LEN + 1];
+    u_char                           code[NGX_HTTP_AZORA_AUTH_CODE_LEN];
 } ngx_http_azora_auth_mail_t;
 
 
@@ -67,11 +69,12 @@ ngx_http_azora_auth_mail_add(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf)
 {
     static ngx_str_t  sql = ngx_string("SELECT address, subject, body FROM "
-                          "identity.compose_mail($1::json, $2::text)");
+                          "identity.compose_mail($1::json, $2::text, "
+                          "$3::text)");
 
     conf->mail.compose = ngx_azora_statement(cf, NGX_AZORA_LANE_WRITE,
                                              "identity.compose_mail", &sql,
-                                             2);
+                                             3);
     if (conf->mail.compose == NULL) {
         return NGX_ERROR;
     }
@@ -85,7 +88,8 @@ ngx_http_azora_auth_mail_job(ngx_azora_job_t *job)
 {
     u_char                            raw[32], hash[crypto_hash_sha256_BYTES];
     u_char                            hex[2 * sizeof(hash)];
-    ngx_str_t                         params[2];
+    u_char                            code[2 * sizeof(hash)];
+    ngx_str_t                         params[3];
     ngx_http_azora_auth_mail_t       *mail;
     ngx_http_azora_auth_main_conf_t  *conf;
 
@@ -124,9 +128,17 @@ ngx_http_azora_auth_mail_job(ngx_azora_job_t *job)
                               NGX_HTTP_AZORA_AUTH_LINK_LEN);
     ngx_hex_dump(hex, hash, sizeof(hash));
 
+    mail->letter.code.data = mail->code;
+    mail->letter.code.len = ngx_sprintf(mail->code, "%06uD",
+                                        randombytes_uniform(1000000))
+                            - mail->code;
+    ngx_http_azora_auth_code_hash(conf, &mail->letter.code, code);
+
     params[0] = ngx_azora_job_payload(job);
     params[1].data = hex;
     params[1].len = sizeof(hex);
+    params[2].data = code;
+    params[2].len = sizeof(code);
 
     if (ngx_azora_query(conf->mail.compose, params, 0,
                         ngx_http_azora_auth_mail_composed, mail)
@@ -182,7 +194,7 @@ ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data)
     ngx_http_azora_auth_mail_t *mail = data;
 
     ngx_int_t                         rc;
-    ngx_str_t                         message;
+    ngx_str_t                         message, to;
     ngx_pool_t                       *pool;
     ngx_http_azora_auth_letter_t     *letter;
     ngx_http_azora_auth_main_conf_t  *conf;
@@ -209,22 +221,40 @@ ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data)
     letter->link = conf->mail.link;
     letter->date = ngx_time();
 
-    rc = NGX_ERROR;
+    to = ngx_azora_op_value(op, 0, 0);
 
-    if (ngx_http_azora_auth_mail_copy(pool, &letter->to,
-                                      ngx_azora_op_value(op, 0, 0))
-        == NGX_OK
-        && ngx_http_azora_auth_mail_copy(pool, &letter->subject,
-                                         ngx_azora_op_value(op, 0, 1))
-           == NGX_OK
-        && ngx_http_azora_auth_mail_copy(pool, &letter->body,
-                                         ngx_azora_op_value(op, 0, 2))
-           == NGX_OK)
-    {
+    if (to.len && to.data[0] == '+') {
+        rc = ngx_http_azora_auth_sms_address(pool, &conf->mail.sms, &to,
+                                             &letter->to);
+    } else {
+        rc = ngx_http_azora_auth_mail_copy(pool, &letter->to, to);
+    }
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "azora: a message to a phone was not sent, because "
+                      "azora_sms is not set");
+        ngx_azora_job_end(mail->job, NGX_AZORA_JOB_DONE, "no transport", 0,
+                          0);
+        return;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_azora_auth_mail_copy(pool, &letter->subject,
+                                           ngx_azora_op_value(op, 0, 1));
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_azora_auth_mail_copy(pool, &letter->body,
+                                           ngx_azora_op_value(op, 0, 2));
+    }
+
+    if (rc == NGX_OK) {
         rc = ngx_http_azora_auth_letter(pool, letter, &message);
     }
 
     sodium_memzero(mail->token, sizeof(mail->token));
+    sodium_memzero(mail->code, sizeof(mail->code));
 
     if (rc == NGX_OK) {
         ngx_http_azora_auth_mail_send(mail, conf, &message);

@@ -10,6 +10,7 @@
 
 
 #define NGX_HTTP_AZORA_AUTH_LINK_LEN      43    /* base64url of 32 bytes */
+#define NGX_HTTP_AZORA_AUTH_CODE_LEN      6     /* digits */
 #define NGX_HTTP_AZORA_AUTH_MAIL_MAX      16384 /* bytes of a body's template */
 #define NGX_HTTP_AZORA_AUTH_ADDRESS_MAX   254   /* RFC 5321 4.5.3.1.3 */
 
@@ -24,6 +25,7 @@ typedef struct {
     ngx_str_t    body;
     ngx_str_t    link;                          /* for {link} */
     ngx_str_t    token;                         /* for {token} */
+    ngx_str_t    code;                          /* for {code} */
     ngx_str_t    id;                            /* of the message, a UUID */
     time_t       date;
 } ngx_http_azora_auth_letter_t;
@@ -40,6 +42,20 @@ ngx_int_t ngx_http_azora_auth_letter(ngx_pool_t *pool,
 /* ngx_http_azora_auth_mail.c: the kind of job, from preconfiguration */
 ngx_int_t ngx_http_azora_auth_mail_add(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
+
+/*
+ * ngx_http_azora_auth_phone.c: rows, from preconfiguration; what SQL keeps of a
+ * code (64 hex digits); the address of the gateway for a number, in memory of
+ * pool, NGX_DECLINED: there is no gateway.
+ */
+ngx_int_t ngx_http_azora_auth_phone_add(ngx_conf_t *cf);
+void ngx_http_azora_auth_code_hash(
+    const ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *code,
+    u_char *hex);
+ngx_int_t ngx_http_azora_auth_sms_address(ngx_pool_t *pool,
+    const ngx_str_t *pattern, const ngx_str_t *number, ngx_str_t *address);
+/* Whether an azora_sms can be used; it may be empty. */
+ngx_uint_t ngx_http_azora_auth_sms_ok(const ngx_str_t *pattern);
 
 /* ngx_http_azora_auth_recover.c: rows and statements, from preconfiguration */
 ngx_int_t ngx_http_azora_auth_recover_add(ngx_conf_t *cf,

@@ -140,6 +140,19 @@ ngx_http_azora_auth_mail_init(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    /* a folder takes everything */
+
+    if (mail->sms.data == NULL && mail->dir.len) {
+        ngx_str_set(&mail->sms, "{number}@sms.localhost");
+    }
+
+    if (!ngx_http_azora_auth_sms_ok(&mail->sms)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "azora_sms \"%V\" must be an address with {number} or "
+                      "{digits} in it", &mail->sms);
+        return NGX_ERROR;
+    }
+
     if (link->data == NULL) {
         *link = conf->expect.issuer;
     }

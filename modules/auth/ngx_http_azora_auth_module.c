@@ -21,8 +21,6 @@ static ngx_int_t ngx_http_azora_auth_metrics(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
 static ngx_int_t ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
-static ngx_int_t ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
-    ngx_http_azora_auth_main_conf_t *conf);
 static ngx_int_t ngx_http_azora_auth_init_process(ngx_cycle_t *cycle);
 static void *ngx_http_azora_auth_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_azora_auth_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -151,6 +149,13 @@ static ngx_command_t  ngx_http_azora_auth_commands[] = {
       ngx_conf_set_str_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_auth_main_conf_t, mail.from),
+      NULL },
+
+    { ngx_string("azora_sms"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_azora_auth_main_conf_t, mail.sms),
       NULL },
 
     { ngx_string("azora_mail_link"),
@@ -300,7 +305,8 @@ ngx_http_azora_auth_preconfiguration(ngx_conf_t *cf)
         || ngx_http_azora_auth_recover_add(cf, conf) != NGX_OK
         || ngx_http_azora_auth_mail_add(cf, conf) != NGX_OK
         || ngx_http_azora_auth_oauth_add(cf) != NGX_OK
-        || ngx_http_azora_auth_oauth_link_add(cf) != NGX_OK)
+        || ngx_http_azora_auth_oauth_link_add(cf) != NGX_OK
+        || ngx_http_azora_auth_phone_add(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -434,38 +440,6 @@ ngx_http_azora_auth_peppers_load(ngx_conf_t *cf,
     }
 
     return NGX_OK;
-}
-
-
-/*
- * Without azora_auth_thread_pool: the pool "azora_hash" when there is one,
- * otherwise the default pool, which needs no directive.
- */
-
-static ngx_int_t
-ngx_http_azora_auth_pool_find(ngx_conf_t *cf,
-    ngx_http_azora_auth_main_conf_t *conf)
-{
-    ngx_str_t  name;
-
-    if (conf->pool_name.len) {
-        conf->pool = ngx_thread_pool_add(cf, &conf->pool_name);
-        conf->pool_own = (conf->pool_name.len != 7
-                          || ngx_strncmp(conf->pool_name.data, "default", 7)
-                             != 0);
-
-    } else {
-        ngx_str_set(&name, "azora_hash");
-        conf->pool = ngx_thread_pool_get(cf->cycle, &name);
-        conf->pool_own = 1;
-
-        if (conf->pool == NULL) {
-            conf->pool = ngx_thread_pool_add(cf, NULL);
-            conf->pool_own = 0;
-        }
-    }
-
-    return conf->pool ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -100,11 +100,13 @@ const ngx_azora_field_t  ngx_http_azora_auth_token_returns[] = {
 };
 
 
-static const ngx_azora_field_t  ngx_http_azora_auth_account_returns[] = {
+const ngx_azora_field_t  ngx_http_azora_auth_account_returns[] = {
     { "id", NGX_AZORA_UUID, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "The account." },
     { "email", NGX_AZORA_EMAIL, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "Its address." },
+    { "phone", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "Its phone number, when one was confirmed." },
     { "name", NGX_AZORA_TEXT, NGX_AZORA_REQUIRED, 0, 0, NULL, NULL,
       "How others see it." },
     { "handle", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, 0, 0, NULL, NULL,
@@ -146,6 +148,9 @@ static const ngx_azora_field_t  ngx_http_azora_auth_update_fields[] = {
     { "name", NGX_AZORA_TEXT, 0, 1, 100, .about = "How others see you." },
     { "handle", NGX_AZORA_TEXT, 0, 3, 30,
       .about = "3 to 30 letters, digits and _, a letter first." },
+    { "phone", NGX_AZORA_TEXT, 0, 8, 16,
+      .about = "As +254712345678; a code is sent there, and "
+               "POST /v1/me/phone/confirm takes it." },
     NGX_AZORA_END
 };
 
@@ -297,7 +302,7 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .fields = ngx_http_azora_auth_update_fields,
       .returns = ngx_http_azora_auth_account_returns,
       .function = "identity.update_me",
-      .summary = "Change one's name or handle" },
+      .summary = "Change one's name, handle or phone number" },
 
     { .method = NGX_HTTP_DELETE, .path = "/v1/me",
       .flags = NGX_AZORA_USER, .scope = "profile:write",

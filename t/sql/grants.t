@@ -18,18 +18,19 @@ my @endpoints = qw(
     azora.idempotency_keep azora.list_service_nodes
     azora.remove_service_node azora.set_service_node
     court.constitution court.record_decision
-    identity.begin_link identity.change_password identity.confirm_totp
-    identity.end_other_sessions identity.end_session identity.end_user_session
-    identity.end_user_sessions identity.enrol_totp identity.erase_me
-    identity.export_me identity.forgot_password identity.get_user
-    identity.list_keys identity.list_logins identity.list_sessions
-    identity.list_user_sessions identity.list_users identity.lock_user
-    identity.login identity.logout identity.make_key identity.make_service
-    identity.me identity.mfa identity.new_recovery_codes identity.oauth_login
-    identity.refresh identity.register identity.remove_totp
-    identity.remove_user_totp identity.reset_password identity.revoke_key
-    identity.set_up_admin identity.unlink_login identity.unlock_user
-    identity.update_me identity.update_user identity.verify_email
+    identity.begin_link identity.change_password identity.confirm_phone
+    identity.confirm_totp identity.end_other_sessions identity.end_session
+    identity.end_user_session identity.end_user_sessions identity.enrol_totp
+    identity.erase_me identity.export_me identity.forgot_password
+    identity.get_user identity.list_keys identity.list_logins
+    identity.list_sessions identity.list_user_sessions identity.list_users
+    identity.lock_user identity.login identity.logout identity.make_key
+    identity.make_service identity.me identity.mfa identity.new_recovery_codes
+    identity.oauth_login identity.refresh identity.register
+    identity.remove_phone identity.remove_totp identity.remove_user_totp
+    identity.reset_password identity.revoke_key identity.set_up_admin
+    identity.unlink_login identity.unlock_user identity.update_me
+    identity.update_user identity.verify_email
     journal.audit journal.change_webhook journal.create_webhook
     journal.delete_webhook journal.get_webhook journal.list_dead_letters
     journal.list_deliveries journal.list_webhooks journal.my_activity

@@ -28,7 +28,8 @@ BEGIN
            + identity.purge_sessions(batch)
            + identity.purge_challenges(batch)
            + identity.purge_tokens(batch)
-           + identity.purge_registrations(batch);
+           + identity.purge_registrations(batch)
+           + identity.purge_phone_codes(batch);
 END
 $$;
 

@@ -6,6 +6,7 @@ AS $$
         'id', account.id,
         'email', account.email,
         'email_verified', account.email_verified_at IS NOT NULL,
+        'phone', account.phone,
         'name', account.name,
         'handle', account.handle,
         'roles', account.roles,

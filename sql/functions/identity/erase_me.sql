@@ -41,12 +41,15 @@ BEGIN
 
     UPDATE identity.account AS a
     SET email = NULL, name = 'Erased', handle = NULL, roles = '{learner}',
-        tier = 'free', email_verified_at = NULL, erased_at = now()
+        tier = 'free', email_verified_at = NULL, phone = NULL,
+        phone_verified_at = NULL, erased_at = now()
     WHERE a.id = caller.subject;
 
     DELETE FROM identity.credential AS c WHERE c.account = caller.subject;
     PERFORM identity.forget_second_factor(caller.subject);
     PERFORM identity.forget_links(caller.subject);
+    DELETE FROM identity.phone_code AS c
+    WHERE c.account = caller.subject;
     DELETE FROM identity.external_login AS e
     WHERE e.account = caller.subject;
     DELETE FROM identity.login_failure AS f

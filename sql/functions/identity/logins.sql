@@ -1,13 +1,13 @@
 -- A login at a provider has a name here that says nothing of the person there.
-CREATE OR REPLACE FUNCTION identity.login_id(login identity.external_login)
+CREATE OR REPLACE FUNCTION identity.login_id(issuer text, subject text)
 RETURNS uuid
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT left(encode(sha256(convert_to(login.issuer || ' ' || login.subject,
-                                         'UTF8')), 'hex'), 32)::uuid
+    SELECT left(encode(sha256(convert_to(issuer || ' ' || subject, 'UTF8')),
+                       'hex'), 32)::uuid
 $$;
 
-COMMENT ON FUNCTION identity.login_id(identity.external_login) IS
+COMMENT ON FUNCTION identity.login_id(text, text) IS
     'Name of a login at a provider';
 
 CREATE OR REPLACE FUNCTION identity.list_logins(caller azora.caller)
@@ -42,7 +42,7 @@ RETURNS json
 LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(json_agg(json_build_object(
-        'id', identity.login_id(e),
+        'id', identity.login_id(e.issuer, e.subject),
         'issuer', e.issuer,
         'subject', e.subject,
         'created_at', azora.rfc3339(e.created_at))
@@ -160,7 +160,7 @@ BEGIN
 
     DELETE FROM identity.external_login AS e
     WHERE e.account = caller.subject
-      AND identity.login_id(e) = unlink_login.id
+      AND identity.login_id(e.issuer, e.subject) = unlink_login.id
     RETURNING e.issuer INTO issuer;
 
     IF NOT FOUND THEN

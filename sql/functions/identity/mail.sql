@@ -68,9 +68,14 @@ COMMENT ON FUNCTION identity.keep_token(uuid, text, text, text) IS
     'Keeps the hash of a token that is being sent';
 
 -- What NGINX sends for a job; no row when nothing is to be sent. hash is that
--- of a token which NGINX drew for this mail and puts in the place of {link}.
-CREATE OR REPLACE FUNCTION identity.compose_mail(payload json, hash text)
-RETURNS TABLE (address text, subject text, body text)
+-- of a token which NGINX drew for this message and puts in the place of
+-- {token}, code_hash that of six digits for {code}. An address that begins with
+-- + is a phone number.
+CREATE OR REPLACE FUNCTION identity.compose_mail(
+    payload    json,
+    hash       text,
+    code_hash  text
+) RETURNS TABLE (address text, subject text, body text)
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -88,7 +93,18 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT a.id, a.email, a.email_verified_at INTO person
+    IF payload ->> 'phone_code' IS NOT NULL THEN
+        RETURN QUERY
+        SELECT n.number, '{service}',
+               E'{code} is your code for {service}. It is good for ten '
+               'minutes. Tell it to nobody.\n'
+        FROM identity.phone_code_number(
+                 (payload ->> 'phone_code')::uuid, code_hash) AS n (number)
+        WHERE n.number IS NOT NULL;
+        RETURN;
+    END IF;
+
+    SELECT a.id, a.email, a.email_verified_at, a.phone INTO person
     FROM identity.account AS a
     WHERE (a.id = (payload ->> 'account')::uuid
            OR a.email = payload ->> 'email')
@@ -105,11 +121,23 @@ BEGIN
         RETURN;
     END IF;
 
+    -- Whoever did not prove the address may never read it.
+    IF person.email_verified_at IS NULL AND person.phone IS NOT NULL
+       AND template NOT IN ('email-verify', 'password-reset')
+    THEN
+        RETURN QUERY
+        SELECT person.phone, '{service}',
+               t.subject || E'. If it was not you, change your password: '
+                            '{link}\n'
+        FROM identity.mail_text(template, payload) AS t;
+        RETURN;
+    END IF;
+
     RETURN QUERY
     SELECT person.email, t.subject, t.body
     FROM identity.mail_text(template, payload) AS t;
 END
 $$;
 
-COMMENT ON FUNCTION identity.compose_mail(json, text) IS
+COMMENT ON FUNCTION identity.compose_mail(json, text, text) IS
     'A mail to send';

@@ -70,6 +70,14 @@ AS $$
          E'since %1$s an account at another provider no longer logs in to\n'
          'yours. Sessions that began with it were ended.\n\n'
          'If it was not you, change your password and look at your sessions.'),
+        ('phone-changed', 'your phone number was set',
+         E'at %1$s somebody set the phone number of your account, with a code\n'
+         'that was sent there.\n\n'
+         'If it was not you, change your password and remove the number.'),
+        ('phone-removed', 'your phone number was removed',
+         E'at %1$s the phone number of your account was removed.\n\n'
+         'If it was not you, change your password and look at your\n'
+         'sessions.'),
         ('recovery-code-used', 'a recovery code was used',
          E'somebody logged in at %1$s with one of your recovery codes, which\n'
          'is used up now.\n\n'

@@ -1,9 +1,11 @@
 -- JSON Merge Patch (RFC 7396) of what a person may change: what is absent
--- stays. An address is changed with a proof that it is theirs, not here.
+-- stays. A phone number is only sent a code: it becomes theirs when that comes
+-- back, see confirm_phone().
 CREATE OR REPLACE FUNCTION identity.update_me(
     caller  azora.caller,
     name    text,
-    handle  text
+    handle  text,
+    phone   text
 ) RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
@@ -12,6 +14,7 @@ AS $$
 DECLARE
     wanted    text := lower(update_me.handle);
     document  json;
+    refused   json;
     changed   text[] := array_remove(ARRAY[
         CASE WHEN update_me.name IS NOT NULL THEN 'name' END,
         CASE WHEN update_me.handle IS NOT NULL THEN 'handle' END], NULL);
@@ -22,6 +25,20 @@ BEGIN
             '/handle');
     END IF;
 
+    IF phone !~ '^\+[1-9][0-9]{6,14}$' THEN
+        PERFORM azora.refuse(422, 'validation-failed',
+            'A phone number has the form +254712345678: the code of the '
+            'country first, no blanks.', '/phone');
+    END IF;
+
+    IF phone IS NOT NULL THEN
+        refused := identity.step_up(caller);
+    END IF;
+
+    IF refused IS NOT NULL THEN
+        RETURN (401, refused, NULL, NULL)::azora.reply;
+    END IF;
+
     UPDATE identity.account AS a
     SET name = coalesce(update_me.name, a.name),
         handle = coalesce(wanted, a.handle)
@@ -30,6 +47,10 @@ BEGIN
 
     IF document IS NULL THEN
         PERFORM azora.refuse(404, 'not-found', 'This account is gone.');
+    END IF;
+
+    IF phone IS NOT NULL AND phone IS DISTINCT FROM document ->> 'phone' THEN
+        PERFORM identity.send_phone_code(caller.subject, phone);
     END IF;
 
     IF cardinality(changed) > 0 THEN
@@ -46,5 +67,5 @@ EXCEPTION
 END
 $$;
 
-COMMENT ON FUNCTION identity.update_me(azora.caller, text, text) IS
+COMMENT ON FUNCTION identity.update_me(azora.caller, text, text, text) IS
     'PATCH /v1/me';

@@ -1,0 +1,9 @@
+BEGIN;
+
+DROP TABLE identity.phone_code;
+
+ALTER TABLE identity.account
+    DROP COLUMN phone,
+    DROP COLUMN phone_verified_at;
+
+COMMIT;
