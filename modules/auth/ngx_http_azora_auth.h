@@ -337,6 +337,9 @@ ngx_int_t ngx_http_azora_auth_jwt_verify(ngx_http_azora_auth_ring_t *ring,
 ngx_int_t ngx_http_azora_auth_claims(json_t *root,
     const ngx_http_azora_auth_expect_t *expect, time_t now,
     ngx_http_azora_auth_jwt_t *jwt);
+/* Whether a claim is this very string. */
+ngx_uint_t ngx_http_azora_auth_claim_equals(json_t *value,
+    const ngx_str_t *expected);
 /* Gives the reason; returns NGX_DECLINED. */
 ngx_int_t ngx_http_azora_auth_refuse(ngx_http_azora_auth_jwt_t *jwt,
     const char *reason);
@@ -353,6 +356,12 @@ ngx_int_t ngx_http_azora_auth_digest(ngx_http_azora_auth_ring_t *ring,
 /* _memo.c: SHA-256 of a token, remembered for those that come again */
 ngx_int_t ngx_http_azora_auth_token_hash(ngx_http_azora_auth_ring_t *ring,
     const ngx_str_t *token, u_char *hash);
+
+/* SHA-256 as 64 hex digits, which is what PostgreSQL keeps of a secret */
+void ngx_http_azora_auth_hash_hex(const u_char *data, size_t len, u_char *hex);
+/* Puts that of a field's value in its place. */
+ngx_int_t ngx_http_azora_auth_hash_field(ngx_azora_ctx_t *ctx,
+    const char *field);
 
 /*
  * ngx_http_azora_auth_sign.c: an access token in memory of r->pool for the

@@ -21,8 +21,6 @@ typedef struct {
 } ngx_http_azora_auth_claims_t;
 
 
-static ngx_uint_t ngx_http_azora_auth_claim_equals(json_t *value,
-    const ngx_str_t *expected);
 static ngx_uint_t ngx_http_azora_auth_audience(json_t *value,
     const ngx_str_t *expected);
 static ngx_int_t ngx_http_azora_auth_times(json_t *root,
@@ -75,7 +73,7 @@ ngx_http_azora_auth_claims(json_t *root,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_azora_auth_claim_equals(json_t *value, const ngx_str_t *expected)
 {
     return json_is_string(value)

@@ -357,18 +357,13 @@ ngx_http_azora_auth_codes_finish(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 static ngx_int_t
 ngx_http_azora_auth_mfa_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
-    u_char                            hash[crypto_hash_sha256_BYTES];
-    u_char                            hex[2 * sizeof(hash)];
-    ngx_str_t                         value;
-    ngx_azora_value_t                *token;
     ngx_http_azora_auth_ctx_t        *actx;
     ngx_http_azora_auth_main_conf_t  *conf;
 
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
     actx = ngx_http_azora_auth_get_ctx(r);
-    token = ngx_azora_value(ctx, "mfa_token");
 
-    if (actx == NULL || token == NULL) {
+    if (actx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -376,19 +371,14 @@ ngx_http_azora_auth_mfa_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 
     case NGX_HTTP_AZORA_AUTH_FACTOR_START:
 
-        (void) crypto_hash_sha256(hash, token->text.data, token->text.len);
-        ngx_hex_dump(hex, hash, sizeof(hash));
-        value.data = hex;
-        value.len = sizeof(hex);
-
         if (ngx_http_azora_auth_refresh_draw(r, ctx, actx) != NGX_OK
-            || ngx_azora_set_value(ctx, "mfa_token", &value) != NGX_OK)
+            || ngx_http_azora_auth_hash_field(ctx, "mfa_token") != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         return ngx_http_azora_auth_factor_lookup(actx, conf->challenge,
-                                                 &value);
+                                    &ngx_azora_value(ctx, "mfa_token")->text);
 
     case NGX_HTTP_AZORA_AUTH_FACTOR_LOOKUP:
         return ngx_http_azora_auth_factor_verdict(r, ctx, actx);

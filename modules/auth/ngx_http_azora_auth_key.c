@@ -10,7 +10,6 @@
 
 
 #include "ngx_http_azora_auth.h"
-#include <sodium.h>
 
 
 #define NGX_HTTP_AZORA_AUTH_KEY_SECRET    47    /* "azk_" and 43 characters */
@@ -36,8 +35,7 @@ ngx_http_azora_auth_key(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf, const ngx_str_t *token,
     const u_char *hash, const char **reason)
 {
-    u_char                      own[crypto_hash_sha256_BYTES];
-    u_char                      hex[2 * sizeof(own)];
+    u_char                      hex[2 * NGX_HTTP_AZORA_AUTH_HASH_LEN];
     ngx_str_t                   param;
     ngx_http_azora_auth_ctx_t  *actx;
 
@@ -57,8 +55,7 @@ ngx_http_azora_auth_key(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    (void) crypto_hash_sha256(own, token->data, token->len);
-    ngx_hex_dump(hex, own, sizeof(own));
+    ngx_http_azora_auth_hash_hex(token->data, token->len, hex);
 
     if (conf->cache != NULL && hash != actx->hash) {
         ngx_memcpy(actx->hash, hash, NGX_HTTP_AZORA_AUTH_HASH_LEN);
@@ -83,8 +80,7 @@ ngx_http_azora_auth_key(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_azora_auth_key_formed(const ngx_str_t *token)
 {
-    u_char  hash[crypto_hash_sha256_BYTES];
-    u_char  hex[2 * sizeof(hash)];
+    u_char  hex[2 * NGX_HTTP_AZORA_AUTH_HASH_LEN];
 
     if (token->len != NGX_HTTP_AZORA_AUTH_KEY_SECRET
                       + NGX_HTTP_AZORA_AUTH_KEY_CHECK)
@@ -92,9 +88,8 @@ ngx_http_azora_auth_key_formed(const ngx_str_t *token)
         return 0;
     }
 
-    (void) crypto_hash_sha256(hash, token->data,
-                              NGX_HTTP_AZORA_AUTH_KEY_SECRET);
-    ngx_hex_dump(hex, hash, sizeof(hash));
+    ngx_http_azora_auth_hash_hex(token->data, NGX_HTTP_AZORA_AUTH_KEY_SECRET,
+                                 hex);
 
     return ngx_memcmp(hex, token->data + NGX_HTTP_AZORA_AUTH_KEY_SECRET,
                       NGX_HTTP_AZORA_AUTH_KEY_CHECK)

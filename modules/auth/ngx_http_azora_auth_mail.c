@@ -86,9 +86,9 @@ ngx_http_azora_auth_mail_add(ngx_conf_t *cf,
 static void
 ngx_http_azora_auth_mail_job(ngx_azora_job_t *job)
 {
-    u_char                            raw[32], hash[crypto_hash_sha256_BYTES];
-    u_char                            hex[2 * sizeof(hash)];
-    u_char                            code[2 * sizeof(hash)];
+    u_char                            raw[32];
+    u_char                            hex[2 * NGX_HTTP_AZORA_AUTH_HASH_LEN];
+    u_char                            code[2 * NGX_HTTP_AZORA_AUTH_HASH_LEN];
     ngx_str_t                         params[3];
     ngx_http_azora_auth_mail_t       *mail;
     ngx_http_azora_auth_main_conf_t  *conf;
@@ -124,9 +124,8 @@ ngx_http_azora_auth_mail_job(ngx_azora_job_t *job)
     mail->letter.token.data = mail->token;
     mail->letter.token.len = NGX_HTTP_AZORA_AUTH_LINK_LEN;
 
-    (void) crypto_hash_sha256(hash, mail->token,
-                              NGX_HTTP_AZORA_AUTH_LINK_LEN);
-    ngx_hex_dump(hex, hash, sizeof(hash));
+    ngx_http_azora_auth_hash_hex(mail->token, NGX_HTTP_AZORA_AUTH_LINK_LEN,
+                                 hex);
 
     mail->letter.code.data = mail->code;
     mail->letter.code.len = ngx_sprintf(mail->code, "%06uD",

@@ -60,9 +60,6 @@ ngx_uint_t ngx_http_azora_auth_sms_ok(const ngx_str_t *pattern);
 /* ngx_http_azora_auth_recover.c: rows and statements, from preconfiguration */
 ngx_int_t ngx_http_azora_auth_recover_add(ngx_conf_t *cf,
     ngx_http_azora_auth_main_conf_t *conf);
-/* Puts the hex SHA-256 of a field's value in its place. */
-ngx_int_t ngx_http_azora_auth_hash_field(ngx_azora_ctx_t *ctx,
-    const char *field);
 /* ngx_http_azora_auth_prove.c: "new_password" by the token of a mail */
 ngx_int_t ngx_http_azora_auth_reset_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);

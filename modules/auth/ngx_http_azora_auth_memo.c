@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_azora_auth.h"
+#include <sodium.h>
 
 
 #define NGX_HTTP_AZORA_AUTH_MEMOS      128      /* a power of two */
@@ -67,4 +68,35 @@ ngx_http_azora_auth_token_hash(ngx_http_azora_auth_ring_t *ring,
     memo->len = token->len;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_azora_auth_hash_hex(const u_char *data, size_t len, u_char *hex)
+{
+    u_char  hash[crypto_hash_sha256_BYTES];
+
+    (void) crypto_hash_sha256(hash, data, len);
+    ngx_hex_dump(hex, hash, sizeof(hash));
+}
+
+
+ngx_int_t
+ngx_http_azora_auth_hash_field(ngx_azora_ctx_t *ctx, const char *field)
+{
+    u_char              hex[2 * NGX_HTTP_AZORA_AUTH_HASH_LEN];
+    ngx_str_t           text;
+    ngx_azora_value_t  *value;
+
+    value = ngx_azora_value(ctx, field);
+    if (value == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_azora_auth_hash_hex(value->text.data, value->text.len, hex);
+
+    text.data = hex;
+    text.len = sizeof(hex);
+
+    return ngx_azora_set_value(ctx, field, &text);
 }

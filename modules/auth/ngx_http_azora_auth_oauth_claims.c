@@ -17,8 +17,6 @@
 static const char *ngx_http_azora_auth_id_wrong(json_t *root,
     const ngx_http_azora_auth_provider_t *provider, const u_char *nonce,
     time_t now);
-static ngx_uint_t ngx_http_azora_auth_id_equals(json_t *value,
-    const ngx_str_t *expected);
 static ngx_uint_t ngx_http_azora_auth_id_audience(json_t *root,
     const ngx_str_t *client);
 static ngx_uint_t ngx_http_azora_auth_id_fresh(json_t *root, time_t now);
@@ -77,8 +75,8 @@ ngx_http_azora_auth_id_wrong(json_t *root,
 {
     ngx_str_t  expected;
 
-    if (!ngx_http_azora_auth_id_equals(json_object_get(root, "iss"),
-                                       &provider->issuer))
+    if (!ngx_http_azora_auth_claim_equals(json_object_get(root, "iss"),
+                                          &provider->issuer))
     {
         return "it is of another issuer";
     }
@@ -90,8 +88,8 @@ ngx_http_azora_auth_id_wrong(json_t *root,
     expected.data = (u_char *) nonce;
     expected.len = NGX_HTTP_AZORA_AUTH_FLOW_LEN;
 
-    if (!ngx_http_azora_auth_id_equals(json_object_get(root, "nonce"),
-                                       &expected))
+    if (!ngx_http_azora_auth_claim_equals(json_object_get(root, "nonce"),
+                                          &expected))
     {
         return "it is of another login";
     }
@@ -108,17 +106,6 @@ ngx_http_azora_auth_id_wrong(json_t *root,
 }
 
 
-static ngx_uint_t
-ngx_http_azora_auth_id_equals(json_t *value, const ngx_str_t *expected)
-{
-    return json_is_string(value)
-           && json_string_length(value) == expected->len
-           && ngx_memcmp(json_string_value(value), expected->data,
-                         expected->len)
-              == 0;
-}
-
-
 /* Ours alone, or the authorized party's that we are. */
 
 static ngx_uint_t
@@ -131,18 +118,18 @@ ngx_http_azora_auth_id_audience(json_t *root, const ngx_str_t *client)
     aud = json_object_get(root, "aud");
     azp = json_object_get(root, "azp");
 
-    if (azp != NULL && !ngx_http_azora_auth_id_equals(azp, client)) {
+    if (azp != NULL && !ngx_http_azora_auth_claim_equals(azp, client)) {
         return 0;
     }
 
     if (!json_is_array(aud)) {
-        return ngx_http_azora_auth_id_equals(aud, client);
+        return ngx_http_azora_auth_claim_equals(aud, client);
     }
 
     found = 0;
 
     json_array_foreach(aud, i, value) {
-        found |= ngx_http_azora_auth_id_equals(value, client);
+        found |= ngx_http_azora_auth_claim_equals(value, client);
     }
 
     return found && (json_array_size(aud) == 1 || azp != NULL);

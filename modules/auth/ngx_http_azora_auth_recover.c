@@ -3,7 +3,6 @@
 
 
 #include "ngx_http_azora_auth_mail.h"
-#include <sodium.h>
 
 
 static ngx_int_t ngx_http_azora_auth_verify_prepare(ngx_http_request_t *r,
@@ -110,27 +109,4 @@ ngx_http_azora_auth_verify_prepare(ngx_http_request_t *r,
 
     return (ngx_http_azora_auth_hash_field(ctx, "token") == NGX_OK)
            ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_azora_auth_hash_field(ngx_azora_ctx_t *ctx, const char *field)
-{
-    u_char              hash[crypto_hash_sha256_BYTES];
-    u_char              hex[2 * sizeof(hash)];
-    ngx_str_t           text;
-    ngx_azora_value_t  *value;
-
-    value = ngx_azora_value(ctx, field);
-    if (value == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) crypto_hash_sha256(hash, value->text.data, value->text.len);
-    ngx_hex_dump(hex, hash, sizeof(hash));
-
-    text.data = hex;
-    text.len = sizeof(hex);
-
-    return ngx_azora_set_value(ctx, field, &text);
 }

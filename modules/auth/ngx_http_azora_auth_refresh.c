@@ -25,8 +25,6 @@
 
 static ngx_int_t ngx_http_azora_auth_refresh_new(ngx_http_request_t *r,
     ngx_http_azora_auth_ctx_t *actx);
-static void ngx_http_azora_auth_refresh_hash(const ngx_str_t *token,
-    u_char *hex);
 static void ngx_http_azora_auth_refresh_key(
     const ngx_http_azora_auth_peppers_t *peppers, ngx_uint_t pepper,
     const ngx_str_t *token, u_char *key);
@@ -59,7 +57,7 @@ ngx_http_azora_auth_refresh_draw(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ngx_http_azora_auth_refresh_hash(&actx->fresh, hex);
+    ngx_http_azora_auth_hash_hex(actx->fresh.data, actx->fresh.len, hex);
 
     ngx_str_null(&agent);
 
@@ -143,8 +141,9 @@ ngx_http_azora_auth_refresh_prepare(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_azora_auth_refresh_hash(&actx->presented, hex);
-    ngx_http_azora_auth_refresh_hash(&actx->fresh, fresh);
+    ngx_http_azora_auth_hash_hex(actx->presented.data, actx->presented.len,
+                                 hex);
+    ngx_http_azora_auth_hash_hex(actx->fresh.data, actx->fresh.len, fresh);
     ngx_http_azora_auth_refresh_seal(conf->peppers, actx, sealed,
                                      sizeof(sealed));
 
@@ -290,16 +289,6 @@ ngx_http_azora_auth_refresh_new(ngx_http_request_t *r,
     sodium_memzero(raw, sizeof(raw));
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_azora_auth_refresh_hash(const ngx_str_t *token, u_char *hex)
-{
-    u_char  hash[crypto_hash_sha256_BYTES];
-
-    (void) crypto_hash_sha256(hash, token->data, token->len);
-    ngx_hex_dump(hex, hash, sizeof(hash));
 }
 
 
