@@ -123,6 +123,11 @@ ngx_http_azora_auth_introspect_claims(ngx_http_azora_auth_main_conf_t *conf,
                      "aud", ngx_http_azora_auth_introspect_text(
                                 &conf->expect.audience));
 
+    if (root != NULL && who->tier.len) {
+        (void) json_object_set_new(root, "tier",
+                      ngx_http_azora_auth_introspect_text(&who->tier));
+    }
+
     if (root != NULL && who->session.len) {
         (void) json_object_set_new(root, "sid",
                       ngx_http_azora_auth_introspect_text(&who->session));

@@ -198,6 +198,8 @@ static const ngx_azora_field_t  ngx_http_azora_auth_introspect_returns[] = {
       .about = "What it may do." },
     { "roles", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
       .about = "What the account is." },
+    { "tier", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE,
+      .about = "What the account is entitled to." },
     { "exp", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,
       .about = "Good until then." },
     { "iat", NGX_AZORA_INTEGER, NGX_AZORA_NULLABLE,

@@ -160,9 +160,9 @@ subtest 'POST /v1/auth/introspect' => sub {
     is $r->{status}, 200, 'answers';
     documented($azora, $r, 'POST /v1/auth/introspect');
     my (undef, $claims) = Azora::Token::parts($amina->{token});
-    is_deeply [@{ $r->{json} }{qw(active sub sid scope exp iat iss aud
-        token_type)}], [JSON::PP::true, @$claims{qw(sub sid scope exp iat iss
-        aud)}, 'Bearer'], 'with what the token says';
+    is_deeply [@{ $r->{json} }{qw(active sub sid scope tier exp iat iss aud
+        token_type)}], [JSON::PP::true, @$claims{qw(sub sid scope tier exp iat
+        iss aud)}, 'Bearer'], 'with what the token says';
     is $r->{headers}{'cache-control'}, 'no-store', 'never stored';
 
     is_deeply ask("$amina->{token}x")->{json}, { active => JSON::PP::false },
@@ -170,6 +170,10 @@ subtest 'POST /v1/auth/introspect' => sub {
     is_deeply ask($_)->{json}, { active => JSON::PP::false }, 'nonsense'
         for 'x', 'azk_x', 'a.b.c';
     is ask($key)->{json}{token_type}, 'api_key', 'a key';
+    $azora->patch("/v1/admin/users/$service", @root,
+                  json => { tier => 'enterprise' });
+    is ask($key)->{json}{tier}, 'enterprise',
+        'says at once what its service is entitled to';
 
     my $form = $azora->post('/v1/auth/introspect', token => $key,
         headers => [['Content-Type' => 'application/x-www-form-urlencoded']],
