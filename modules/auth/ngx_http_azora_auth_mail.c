@@ -222,9 +222,14 @@ ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data)
 
     to = ngx_azora_op_value(op, 0, 0);
 
-    if (to.len && to.data[0] == '+') {
+    /* E.164; an address of mail may begin so, too */
+
+    if (to.len && to.data[0] == '+'
+        && ngx_strlchr(to.data, to.data + to.len, '@') == NULL)
+    {
         rc = ngx_http_azora_auth_sms_address(pool, &conf->mail.sms, &to,
                                              &letter->to);
+
     } else {
         rc = ngx_http_azora_auth_mail_copy(pool, &letter->to, to);
     }

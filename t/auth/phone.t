@@ -192,6 +192,13 @@ subtest 'exported, removed, erased' => sub {
 };
 
 
+subtest 'an address that begins like a number' => sub {
+    $azora->register('+123');
+    ok poll_until(20 * $azora->patience, sub { messages('+123@example.org') }),
+        'is one';
+};
+
+
 subtest 'a gateway' => sub {
     my $other = Azora::Test->start(workers => 1,
         http => "azora_sms '{digits}.azora\@sms.example';");
