@@ -44,6 +44,9 @@ static void ngx_http_azora_auth_mail_job(ngx_azora_job_t *job);
 static ngx_int_t ngx_http_azora_auth_mail_id(ngx_azora_job_t *job,
     ngx_str_t *id);
 static void ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data);
+static ngx_int_t ngx_http_azora_auth_mail_to(
+    ngx_http_azora_auth_mail_t *mail, ngx_http_azora_auth_main_conf_t *conf,
+    ngx_str_t to);
 static ngx_int_t ngx_http_azora_auth_mail_copy(ngx_pool_t *pool,
     ngx_str_t *dst, ngx_str_t src);
 static void ngx_http_azora_auth_mail_send(ngx_http_azora_auth_mail_t *mail,
@@ -193,7 +196,7 @@ ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data)
     ngx_http_azora_auth_mail_t *mail = data;
 
     ngx_int_t                         rc;
-    ngx_str_t                         message, to;
+    ngx_str_t                         message;
     ngx_pool_t                       *pool;
     ngx_http_azora_auth_letter_t     *letter;
     ngx_http_azora_auth_main_conf_t  *conf;
@@ -220,19 +223,7 @@ ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data)
     letter->link = conf->mail.link;
     letter->date = ngx_time();
 
-    to = ngx_azora_op_value(op, 0, 0);
-
-    /* E.164; an address of mail may begin so, too */
-
-    if (to.len && to.data[0] == '+'
-        && ngx_strlchr(to.data, to.data + to.len, '@') == NULL)
-    {
-        rc = ngx_http_azora_auth_sms_address(pool, &conf->mail.sms, &to,
-                                             &letter->to);
-
-    } else {
-        rc = ngx_http_azora_auth_mail_copy(pool, &letter->to, to);
-    }
+    rc = ngx_http_azora_auth_mail_to(mail, conf, ngx_azora_op_value(op, 0, 0));
 
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
@@ -269,6 +260,29 @@ ngx_http_azora_auth_mail_composed(ngx_azora_op_t *op, void *data)
                       (rc == NGX_DECLINED) ? NGX_AZORA_JOB_REJECTED
                                            : NGX_AZORA_JOB_FAILED,
                       "no message can be made of it", 0, 0);
+}
+
+
+/* A phone's number (E.164) becomes the address of the gateway. */
+
+static ngx_int_t
+ngx_http_azora_auth_mail_to(ngx_http_azora_auth_mail_t *mail,
+    ngx_http_azora_auth_main_conf_t *conf, ngx_str_t to)
+{
+    ngx_pool_t  *pool;
+
+    pool = ngx_azora_job_pool(mail->job);
+
+    /* an address of mail may begin so, too */
+
+    if (to.len && to.data[0] == '+'
+        && ngx_strlchr(to.data, to.data + to.len, '@') == NULL)
+    {
+        return ngx_http_azora_auth_sms_address(pool, &conf->mail.sms, &to,
+                                               &mail->letter.to);
+    }
+
+    return ngx_http_azora_auth_mail_copy(pool, &mail->letter.to, to);
 }
 
 
