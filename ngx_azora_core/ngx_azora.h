@@ -501,6 +501,9 @@ uint64_t ngx_azora_generation(ngx_uint_t index);
 /* what it was when somebody listened last, true or not by now; 0: nobody did */
 uint64_t ngx_azora_generation_last(ngx_uint_t index);
 
+/* ngx_current_msec when this node's generations were last true; 0: never */
+ngx_msec_t ngx_azora_listened(void);
+
 /* Called in each worker within 100 ms after a generation moved. */
 typedef void (*ngx_azora_generation_pt)(ngx_uint_t index, uint64_t value);
 ngx_int_t ngx_azora_on_generation(ngx_conf_t *cf, const char *name,

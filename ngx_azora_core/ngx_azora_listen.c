@@ -127,6 +127,17 @@ ngx_azora_listening(void)
 }
 
 
+ngx_msec_t
+ngx_azora_listened(void)
+{
+    ngx_azora_shm_t  *shm;
+
+    shm = ngx_azora_shm();
+
+    return shm ? (ngx_msec_t) shm->listened : 0;
+}
+
+
 uint64_t
 ngx_azora_generation_store(const ngx_str_t *name, uint64_t value)
 {
@@ -215,6 +226,7 @@ ngx_azora_generation_confirm(void)
     ngx_azora_listen_lease += (ngx_azora_listen_lease == 0);
 
     shm->listening = ngx_azora_listen_lease;
+    shm->listened = ngx_current_msec;
 }
 
 

@@ -165,6 +165,7 @@ typedef struct {
     ngx_atomic_t                  generations[NGX_AZORA_GENERATIONS_MAX];
     ngx_atomic_t                  listening;    /* generations are true until
                                                    then, ms; 0: they are not */
+    ngx_atomic_t                  listened;     /* when they last were, ms */
     ngx_azora_breaker_t           breakers[NGX_AZORA_BREAKERS_MAX];
 } ngx_azora_shm_t;
 

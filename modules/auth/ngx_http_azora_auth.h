@@ -524,6 +524,8 @@ void ngx_http_azora_auth_hash_forget(ngx_http_azora_auth_ctx_t *actx);
  */
 ngx_int_t ngx_http_azora_auth_revoked_add(ngx_conf_t *cf);
 void ngx_http_azora_auth_revoked_init(void);
+/* reads the list if this worker has none, and waits for nothing */
+void ngx_http_azora_auth_revoked_prepare(void);
 ngx_int_t ngx_http_azora_auth_revoked(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf,
     const ngx_http_azora_auth_proof_t *identity);

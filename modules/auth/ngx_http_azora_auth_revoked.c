@@ -56,7 +56,12 @@ typedef struct {
 static ngx_int_t ngx_http_azora_auth_caused_init(ngx_shm_zone_t *zone,
     void *data);
 static void ngx_http_azora_auth_moved(ngx_uint_t index, uint64_t value);
+static uint64_t ngx_http_azora_auth_latest(
+    const ngx_http_azora_auth_main_conf_t *conf);
 static ngx_uint_t ngx_http_azora_auth_list_fresh(uint64_t generation);
+static ngx_uint_t ngx_http_azora_auth_list_counts(
+    const ngx_http_azora_auth_main_conf_t *conf);
+static ngx_uint_t ngx_http_azora_auth_retry(void);
 static ngx_int_t ngx_http_azora_auth_load(void);
 static void ngx_http_azora_auth_loaded(ngx_azora_op_t *op, void *data);
 static ngx_int_t ngx_http_azora_auth_load_rows(ngx_azora_op_t *op);
@@ -131,15 +136,20 @@ ngx_http_azora_auth_revoked_init(void)
 uint64_t
 ngx_http_azora_auth_generation(const ngx_http_azora_auth_main_conf_t *conf)
 {
+    return ngx_azora_generation(conf->sessions)
+           ? ngx_http_azora_auth_latest(conf) : 0;
+}
+
+
+/* The last one that this node heard of or caused. */
+
+static uint64_t
+ngx_http_azora_auth_latest(const ngx_http_azora_auth_main_conf_t *conf)
+{
     uint64_t                       generation;
     ngx_http_azora_auth_caused_t  *caused;
 
-    generation = ngx_azora_generation(conf->sessions);
-
-    if (generation == 0) {
-        return 0;
-    }
-
+    generation = ngx_azora_generation_last(conf->sessions);
     caused = ngx_http_azora_auth_caused_zone->data;
 
     if (caused != NULL && (uint64_t) caused->generation > generation
@@ -245,7 +255,6 @@ ngx_http_azora_auth_revoked(ngx_http_request_t *r,
     ngx_http_azora_auth_main_conf_t *conf,
     const ngx_http_azora_auth_proof_t *identity)
 {
-    ngx_uint_t                      retry;
     ngx_http_azora_auth_ctx_t      *actx;
     ngx_http_azora_auth_revoked_t  *state;
 
@@ -262,10 +271,7 @@ ngx_http_azora_auth_revoked(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    retry = !state->down || ngx_current_msec - state->failed
-                            >= NGX_HTTP_AZORA_AUTH_RETRY_MS;
-
-    if (actx->load == 0 && retry) {
+    if (actx->load == 0 && ngx_http_azora_auth_retry()) {
 
         /* a query that runs already may have begun too early for us */
 
@@ -287,10 +293,7 @@ ngx_http_azora_auth_revoked(ngx_http_request_t *r,
         goto known;
     }
 
-    if (state->generation == 0
-        || ngx_current_msec - state->known
-           > (ngx_msec_t) conf->stale * 1000)
-    {
+    if (!ngx_http_azora_auth_list_counts(conf)) {
         return NGX_BUSY;
     }
 
@@ -317,6 +320,62 @@ ngx_http_azora_auth_list_fresh(uint64_t generation)
 
     return !state->down
            && ngx_current_msec - state->read < NGX_HTTP_AZORA_AUTH_FRESH_MS;
+}
+
+
+/* Whether it was true so lately that it is one still. */
+
+static ngx_uint_t
+ngx_http_azora_auth_list_counts(const ngx_http_azora_auth_main_conf_t *conf)
+{
+    ngx_msec_t                      known, listened;
+    ngx_http_azora_auth_revoked_t  *state;
+
+    state = &ngx_http_azora_auth_state;
+
+    if (state->generation == 0) {
+        return 0;
+    }
+
+    known = state->known;
+    listened = ngx_azora_listened();
+
+    /* nothing moved after it was read: true as long as somebody listened */
+
+    if (state->generation >= ngx_http_azora_auth_latest(conf)
+        && listened != 0 && (ngx_msec_int_t) (listened - known) > 0)
+    {
+        known = listened;
+    }
+
+    return ngx_current_msec - known <= (ngx_msec_t) conf->stale * 1000;
+}
+
+
+static ngx_uint_t
+ngx_http_azora_auth_retry(void)
+{
+    ngx_http_azora_auth_revoked_t  *state;
+
+    state = &ngx_http_azora_auth_state;
+
+    return !state->down || ngx_current_msec - state->failed
+                           >= NGX_HTTP_AZORA_AUTH_RETRY_MS;
+}
+
+
+void
+ngx_http_azora_auth_revoked_prepare(void)
+{
+    ngx_http_azora_auth_revoked_t  *state;
+
+    state = &ngx_http_azora_auth_state;
+
+    if (state->generation == 0 && state->op == NULL
+        && ngx_http_azora_auth_retry())
+    {
+        (void) ngx_http_azora_auth_load();
+    }
 }
 
 

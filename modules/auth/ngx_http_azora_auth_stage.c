@@ -227,6 +227,8 @@ ngx_http_azora_auth_judge(ngx_http_request_t *r,
             if (generation != 0
                 && known == ngx_http_azora_auth_stamp(generation))
             {
+                /* without it, it would refuse all when PostgreSQL goes away */
+                ngx_http_azora_auth_revoked_prepare();
                 return NGX_OK;
             }
 

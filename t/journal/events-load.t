@@ -21,7 +21,8 @@ use Time::HiRes qw(sleep time);
 my $STREAMS = $ENV{SANITIZE} ? 200 : 1_000;
 
 my $azora = Azora::Test->start(workers => 2, postgres => 'own',
-    http => "azora_events_per_account 1000;\n");
+    http => "azora_events_per_account 1000;\n",
+    server => 'location = /pid { azora_auth off; return 200 $pid; }');
 my $patience = $azora->patience;
 my @people = map { $azora->user("person$_") } 1 .. 8;
 my $service = $azora->user('service', roles => ['service']);
@@ -88,9 +89,19 @@ sub all_have_all {
 }
 
 subtest 'begun while PostgreSQL is away' => sub {
+    # a token that nobody knows makes a worker read what was revoked
+    my @fresh = map { $azora->user("fresh$_") } 1 .. 2;
+    my %asked;
+    poll_until(20 * $patience, sub {
+        my $one = $azora->connect;
+        my $pid = $azora->get('/pid', connection => $one)->{body};
+        $asked{$pid} = $azora->get('/v1/me', connection => $one,
+            token => (shift @fresh)->{token})->{status} if !$asked{$pid};
+        $one->close;
+        return !@fresh;
+    }) or die 'not all workers are asked';
+    is join(' ', values %asked), '200 200', 'all workers know';
     my $from = $azora->value('SELECT size FROM journal.tree');
-    # whose tokens each worker knows how to judge without it
-    $azora->get('/v1/me', token => $people[0]{token}) for 1 .. 20;
     $azora->stop_postgres('fast');
 
     my $events = Azora::Events->new($azora);
