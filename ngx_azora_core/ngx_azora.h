@@ -389,6 +389,23 @@ ngx_int_t ngx_azora_json_dump(ngx_pool_t *pool, const json_t *json,
 ngx_int_t ngx_azora_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *content_type, ngx_str_t *body);
 
+/*
+ * For stages and handlers that read a body themselves.  is_json: whether a
+ * Content-Type says JSON in UTF-8, or a merge patch of a PATCH.  text: the
+ * whole body that NGINX has read, in one piece that lives as long as the
+ * request.  NGX_OK; 413, as too_large() answers, with more than max bytes;
+ * 500.
+ */
+ngx_uint_t ngx_azora_body_is_json(ngx_http_request_t *r,
+    const ngx_str_t *type);
+ngx_int_t ngx_azora_body_text(ngx_http_request_t *r, size_t max,
+    ngx_str_t *body);
+ngx_int_t ngx_azora_body_too_large(ngx_http_request_t *r, size_t max);
+
+/* The first header of that name in any case; NGX_DECLINED: there is none. */
+ngx_int_t ngx_azora_request_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
 /* Adds a response header; name is static, value must outlive the request. */
 ngx_int_t ngx_azora_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);

@@ -20,18 +20,12 @@
 static ngx_uint_t ngx_azora_body_wanted(const ngx_azora_row_t *row);
 static ngx_int_t ngx_azora_body_acceptable(ngx_http_request_t *r,
     const ngx_azora_row_t *row);
-static ngx_uint_t ngx_azora_body_is_json(ngx_http_request_t *r,
-    const ngx_str_t *type);
 static ngx_uint_t ngx_azora_body_is_utf8(const u_char *p,
     const u_char *last);
-static ngx_int_t ngx_azora_body_too_large(ngx_http_request_t *r,
-    size_t max);
 static void ngx_azora_body_read(ngx_http_request_t *r);
 static void ngx_azora_body_event(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_body_take(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_uint_t wanted);
-static ngx_int_t ngx_azora_body_gather(ngx_http_request_t *r, size_t max,
-    ngx_str_t *body);
 static ngx_int_t ngx_azora_body_copy(ngx_http_request_t *r, ngx_chain_t *in,
     ngx_str_t *body);
 static json_t *ngx_azora_body_parse(ngx_http_request_t *r,
@@ -208,7 +202,7 @@ ngx_azora_body_acceptable(ngx_http_request_t *r, const ngx_azora_row_t *row)
 
 /* RFC 9110, 8.3.1: type/subtype, then parameters after semicolons */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_azora_body_is_json(ngx_http_request_t *r, const ngx_str_t *type)
 {
     size_t   len;
@@ -302,7 +296,7 @@ ngx_azora_body_is_utf8(const u_char *p, const u_char *last)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_azora_body_too_large(ngx_http_request_t *r, size_t max)
 {
     return ngx_azora_problem(r, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
@@ -323,7 +317,7 @@ ngx_azora_body_take(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_azora_module);
 
-    rc = ngx_azora_body_gather(r, alcf->body_max, &body);
+    rc = ngx_azora_body_text(r, alcf->body_max, &body);
 
     if (rc != NGX_OK || body.len == 0) {
         return rc;
@@ -402,8 +396,8 @@ ngx_azora_body_invalid(ngx_http_request_t *r, const ngx_str_t *body,
 
 /* The body as one piece: NGINX's own buffer where there is only one. */
 
-static ngx_int_t
-ngx_azora_body_gather(ngx_http_request_t *r, size_t max, ngx_str_t *body)
+ngx_int_t
+ngx_azora_body_text(ngx_http_request_t *r, size_t max, ngx_str_t *body)
 {
     off_t         size;
     ngx_chain_t  *cl, *in;

@@ -340,9 +340,6 @@ ngx_int_t ngx_azora_reply_not_modified(ngx_http_request_t *r,
 /* ngx_azora_util.c */
 /* the length of the UTF-8 sequence at s (s < last), 0: not UTF-8 */
 size_t ngx_azora_utf8_length(const u_char *s, const u_char *last);
-/* the first header of that name; NGX_DECLINED: none */
-ngx_int_t ngx_azora_request_header(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value);
 /* copies JSON without the white space between its tokens */
 ngx_int_t ngx_azora_json_compact(ngx_pool_t *pool, ngx_str_t *dst,
     const ngx_str_t *src);

@@ -454,9 +454,7 @@ ngx_http_azora_gateway_breaker_outcome(ngx_http_azora_gateway_peer_t *p,
 static ngx_uint_t
 ngx_http_azora_gateway_breaker_repeatable(ngx_http_azora_gateway_peer_t *p)
 {
-    ngx_uint_t           i;
-    ngx_list_part_t     *part;
-    ngx_table_elt_t     *h;
+    ngx_str_t            key;
     ngx_http_request_t  *r;
 
     r = p->request;
@@ -468,21 +466,8 @@ ngx_http_azora_gateway_breaker_repeatable(ngx_http_azora_gateway_peer_t *p)
         return 1;
     }
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == 15 && h[i].value.len
-                && ngx_strncasecmp(h[i].key.data,
-                                   (u_char *) "idempotency-key", 15)
-                   == 0)
-            {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
+    return ngx_azora_request_header(r, "Idempotency-Key", &key) == NGX_OK
+           && key.len != 0;
 }
 
 

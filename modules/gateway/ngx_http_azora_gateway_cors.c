@@ -13,8 +13,6 @@ static char *ngx_http_azora_gateway_cors_argument(
 static ngx_uint_t ngx_http_azora_gateway_cors_allows(
     const ngx_http_azora_gateway_cors_t *cors, const ngx_str_t *origin);
 static ngx_uint_t ngx_http_azora_gateway_is_preflight(ngx_http_request_t *r);
-static ngx_int_t ngx_http_azora_gateway_request(ngx_http_request_t *r,
-    const char *name, size_t len, ngx_str_t *value);
 
 
 static ngx_str_t  ngx_http_azora_gateway_any_origin = ngx_string("*");
@@ -165,7 +163,7 @@ ngx_http_azora_gateway_cors_headers(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (ngx_http_azora_gateway_request(r, "origin", 6, &origin) != NGX_OK
+    if (ngx_azora_request_header(r, "Origin", &origin) != NGX_OK
         || !ngx_http_azora_gateway_cors_allows(cors, &origin))
     {
         return NGX_OK;
@@ -265,35 +263,8 @@ ngx_http_azora_gateway_is_preflight(ngx_http_request_t *r)
     ngx_str_t  value;
 
     return r->method == NGX_HTTP_OPTIONS
-           && ngx_http_azora_gateway_request(r, "origin", 6, &value)
-              == NGX_OK
-           && ngx_http_azora_gateway_request(r,
-                                             "access-control-request-method",
-                                             29, &value)
+           && ngx_azora_request_header(r, "Origin", &value) == NGX_OK
+           && ngx_azora_request_header(r, "Access-Control-Request-Method",
+                                       &value)
               == NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_azora_gateway_request(ngx_http_request_t *r, const char *name,
-    size_t len, ngx_str_t *value)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == len
-                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
-            {
-                *value = h[i].value;
-                return NGX_OK;
-            }
-        }
-    }
-
-    return NGX_DECLINED;
 }

@@ -20,8 +20,52 @@ typedef struct {
     ngx_str_t                  steps[NGX_HTTP_AZORA_TRANSFORM_STEPS_MAX];
     ngx_uint_t                 nsteps;
     ngx_http_complex_value_t  *value;      /* NULL: remove */
+    const ngx_str_t           *directive;  /* for the log */
     unsigned                   json:1;     /* value is JSON, not text */
 } ngx_http_azora_transform_op_t;
+
+
+/* which way what is changed goes */
+
+#define NGX_HTTP_AZORA_TRANSFORM_ANSWER   0
+#define NGX_HTTP_AZORA_TRANSFORM_REQUEST  1
+#define NGX_HTTP_AZORA_TRANSFORM_WAYS     2
+
+typedef struct {
+    ngx_array_t               *ops[NGX_HTTP_AZORA_TRANSFORM_WAYS];
+                                           /* NULL: not given */
+    ngx_uint_t                 other;      /* requests that are no JSON pass */
+    size_t                     max;
+} ngx_http_azora_transform_conf_t;
+
+
+typedef struct {
+    ngx_str_t                  body;       /* of the answer, so far */
+    unsigned                   begun:1;    /* the answer is held back */
+    unsigned                   done:1;
+    unsigned                   read:1;     /* the request's body is there */
+} ngx_http_azora_transform_ctx_t;
+
+
+extern ngx_module_t  ngx_http_azora_transform_module;
+
+
+/* The request's context, made where there is none; NULL: out of memory. */
+ngx_http_azora_transform_ctx_t *ngx_http_azora_transform_ctx(
+    ngx_http_request_t *r);
+
+/* ngx_http_azora_transform_answer.c: puts the filters in */
+void ngx_http_azora_transform_answers(void);
+
+/* ngx_http_azora_transform_request.c: PRECONTENT */
+ngx_int_t ngx_http_azora_transform_request(ngx_http_request_t *r);
+
+/*
+ * ngx_http_azora_transform_ops.c: does all operations on a valid JSON text,
+ * which is replaced.  NGX_DECLINED, logged: a value is no JSON.
+ */
+ngx_int_t ngx_http_azora_transform_all(ngx_http_request_t *r,
+    const ngx_array_t *ops, ngx_str_t *text);
 
 
 /*
