@@ -156,6 +156,15 @@ subtest 'a service for pages of some sites' => sub {
 };
 
 
+subtest 'a header of one\'s own' => sub {
+    my $r = $azora->get('/own/x');
+    is_deeply [map { $_->[1] } grep { lc $_->[0] eq 'x-frame-options' }
+               @{ $r->{header_list} }], ['SAMEORIGIN'],
+        'stands in the place of ours';
+    is $r->{headers}{'referrer-policy'}, 'no-referrer', 'the others stay';
+};
+
+
 subtest 'Host is the name of the TLS connection' => sub {
     my $ask = sub {
         my ($sni, $host) = @_;

@@ -198,7 +198,8 @@ subtest 'what does not pass' => sub {
 
     my $mark = $azora->mark;
     is_problem send_json('/wrong/a?via={', '{}'), 500, 'internal-error';
-    like $azora->error_log($mark), qr/value of "azora_request_json_set" is no JSON/,
+    like $azora->error_log($mark),
+        qr/value of "azora_request_json_set" is no JSON/,
         'a configuration that makes no JSON says why';
 };
 
