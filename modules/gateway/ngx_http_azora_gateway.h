@@ -74,6 +74,8 @@ typedef struct {
     ngx_uint_t                   security;
     ngx_flag_t                   host_sni;
     ngx_http_azora_gateway_cors_t  *cors;      /* NULL: not given */
+    ngx_array_t                 *requests;     /* headers to edit, or NULL */
+    ngx_array_t                 *responses;
 } ngx_http_azora_gateway_loc_conf_t;
 
 
@@ -107,17 +109,27 @@ ngx_int_t ngx_http_azora_gateway_forward(ngx_http_request_t *r);
 /* ngx_http_azora_gateway_list.c: the list of a request's headers */
 
 typedef ngx_uint_t (*ngx_http_azora_gateway_drop_pt)(
-    const ngx_table_elt_t *h);
+    const ngx_table_elt_t *h, const void *data);
 
 /*
  * Takes those headers out of the list that drop() names; pointers to others
  * stay valid.  NGX_ERROR: out of memory, and the list is as it was.
  */
 ngx_int_t ngx_http_azora_gateway_drop(ngx_http_request_t *r,
-    ngx_http_azora_gateway_drop_pt drop);
+    ngx_http_azora_gateway_drop_pt drop, const void *data);
 /* name is static and in lower case; value must outlive the request */
 ngx_int_t ngx_http_azora_gateway_push(ngx_http_request_t *r,
-    const char *name, const ngx_str_t *value);
+    const ngx_str_t *name, const ngx_str_t *value);
+
+/* ngx_http_azora_gateway_header.c: azora_request_header, ..._response_... */
+char *ngx_http_azora_gateway_edit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* after who calls was put in; NGX_ERROR: out of memory */
+ngx_int_t ngx_http_azora_gateway_edit_requests(ngx_http_request_t *r,
+    const ngx_array_t *edits);
+/* when all other headers are there */
+ngx_int_t ngx_http_azora_gateway_edit_responses(ngx_http_request_t *r,
+    const ngx_array_t *edits);
 
 /* ngx_http_azora_gateway_cors.c */
 char *ngx_http_azora_gateway_cors(ngx_conf_t *cf, ngx_command_t *cmd,

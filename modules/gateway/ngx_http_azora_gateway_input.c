@@ -12,9 +12,12 @@
 #include "ngx_http_azora_gateway.h"
 
 
-static ngx_uint_t ngx_http_azora_gateway_ours(const ngx_table_elt_t *h);
-static ngx_uint_t ngx_http_azora_gateway_secret(const ngx_table_elt_t *h);
-static ngx_uint_t ngx_http_azora_gateway_traced(const ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_azora_gateway_ours(const ngx_table_elt_t *h,
+    const void *data);
+static ngx_uint_t ngx_http_azora_gateway_secret(const ngx_table_elt_t *h,
+    const void *data);
+static ngx_uint_t ngx_http_azora_gateway_traced(const ngx_table_elt_t *h,
+    const void *data);
 static ngx_uint_t ngx_http_azora_gateway_named(const ngx_table_elt_t *h,
     const char *name, size_t len);
 static ngx_int_t ngx_http_azora_gateway_host_sni(ngx_http_request_t *r);
@@ -26,19 +29,24 @@ static ngx_int_t ngx_http_azora_gateway_identity_headers(
 
 
 typedef struct {
-    const char  *name;
+    ngx_str_t    name;
     size_t       offset;
 } ngx_http_azora_gateway_header_t;
 
 
 static const ngx_http_azora_gateway_header_t
     ngx_http_azora_gateway_headers[] = {
-    { "x-azora-subject", offsetof(ngx_azora_principal_t, subject) },
-    { "x-azora-session", offsetof(ngx_azora_principal_t, session) },
-    { "x-azora-roles", offsetof(ngx_azora_principal_t, roles) },
-    { "x-azora-scope", offsetof(ngx_azora_principal_t, scope) },
-    { "x-azora-tier", offsetof(ngx_azora_principal_t, tier) },
-    { NULL, 0 }
+    { ngx_string("x-azora-subject"),
+      offsetof(ngx_azora_principal_t, subject) },
+    { ngx_string("x-azora-session"),
+      offsetof(ngx_azora_principal_t, session) },
+    { ngx_string("x-azora-roles"),
+      offsetof(ngx_azora_principal_t, roles) },
+    { ngx_string("x-azora-scope"),
+      offsetof(ngx_azora_principal_t, scope) },
+    { ngx_string("x-azora-tier"),
+      offsetof(ngx_azora_principal_t, tier) },
+    { ngx_null_string, 0 }
 };
 
 
@@ -51,7 +59,7 @@ ngx_http_azora_gateway_post_read(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours)
+    if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours, NULL)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -70,7 +78,7 @@ ngx_http_azora_gateway_post_read(ngx_http_request_t *r)
  */
 
 static ngx_uint_t
-ngx_http_azora_gateway_ours(const ngx_table_elt_t *h)
+ngx_http_azora_gateway_ours(const ngx_table_elt_t *h, const void *data)
 {
     u_char  *p;
 
@@ -96,7 +104,7 @@ ngx_http_azora_gateway_named(const ngx_table_elt_t *h, const char *name,
 /* a token, or a service account's key */
 
 static ngx_uint_t
-ngx_http_azora_gateway_secret(const ngx_table_elt_t *h)
+ngx_http_azora_gateway_secret(const ngx_table_elt_t *h, const void *data)
 {
     return ngx_http_azora_gateway_named(h, "authorization", 13)
            || (ngx_http_azora_gateway_named(h, "x-api-key", 9)
@@ -105,7 +113,7 @@ ngx_http_azora_gateway_secret(const ngx_table_elt_t *h)
 
 
 static ngx_uint_t
-ngx_http_azora_gateway_traced(const ngx_table_elt_t *h)
+ngx_http_azora_gateway_traced(const ngx_table_elt_t *h, const void *data)
 {
     return ngx_http_azora_gateway_named(h, "traceparent", 11)
            || ngx_http_azora_gateway_named(h, "tracestate", 10)
@@ -191,6 +199,12 @@ ngx_http_azora_gateway_forward(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (glcf->requests != NULL
+        && ngx_http_azora_gateway_edit_requests(r, glcf->requests) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return NGX_DECLINED;
 }
 
@@ -205,8 +219,9 @@ ngx_http_azora_gateway_trace(ngx_http_request_t *r)
     ngx_http_variable_value_t           *vv;
     ngx_http_azora_gateway_main_conf_t  *gmcf;
 
-    static const char *const  names[] = {
-        "traceparent", "tracestate", "x-request-id"
+    static const ngx_str_t  names[] = {
+        ngx_string("traceparent"), ngx_string("tracestate"),
+        ngx_string("x-request-id")
     };
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_azora_gateway_module);
@@ -219,7 +234,7 @@ ngx_http_azora_gateway_trace(ngx_http_request_t *r)
                                                 : gmcf->request_id);
     }
 
-    if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_traced)
+    if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_traced, NULL)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -237,7 +252,7 @@ ngx_http_azora_gateway_trace(ngx_http_request_t *r)
         value.data = vv->data;
         value.len = vv->len;
 
-        if (ngx_http_azora_gateway_push(r, names[i], &value) != NGX_OK) {
+        if (ngx_http_azora_gateway_push(r, &names[i], &value) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -254,14 +269,16 @@ ngx_http_azora_gateway_identity(ngx_http_request_t *r,
     ngx_str_t         token;
     ngx_azora_ctx_t  *ctx;
 
+    static const ngx_str_t  name = ngx_string("x-azora-identity");
+
     ctx = ngx_azora_get_ctx(r);
 
     /* an earlier location of this request may have put some in */
 
     if (ctx == NULL
-        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours)
+        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours, NULL)
            != NGX_OK
-        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_secret)
+        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_secret, NULL)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -283,7 +300,7 @@ ngx_http_azora_gateway_identity(ngx_http_request_t *r,
     }
 
     return (rc == NGX_OK)
-           ? ngx_http_azora_gateway_push(r, "x-azora-identity", &token)
+           ? ngx_http_azora_gateway_push(r, &name, &token)
            : NGX_ERROR;
 }
 
@@ -296,7 +313,7 @@ ngx_http_azora_gateway_identity_headers(ngx_http_request_t *r,
     const ngx_str_t                        *value;
     const ngx_http_azora_gateway_header_t  *header;
 
-    for (header = ngx_http_azora_gateway_headers; header->name; header++) {
+    for (header = ngx_http_azora_gateway_headers; header->name.len; header++) {
         value = (const ngx_str_t *) ((const char *) who + header->offset);
 
         if (value->len == 0) {
@@ -313,7 +330,7 @@ ngx_http_azora_gateway_identity_headers(ngx_http_request_t *r,
             }
         }
 
-        if (ngx_http_azora_gateway_push(r, header->name, value) != NGX_OK) {
+        if (ngx_http_azora_gateway_push(r, &header->name, value) != NGX_OK) {
             return NGX_ERROR;
         }
     }

@@ -16,20 +16,20 @@
 
 
 static ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
-    ngx_http_azora_gateway_drop_pt drop);
+    ngx_http_azora_gateway_drop_pt drop, const void *data);
 static ngx_int_t ngx_http_azora_gateway_runs(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_http_azora_gateway_drop_pt drop,
-    ngx_list_part_t **first, ngx_list_part_t **last);
+    const void *data, ngx_list_part_t **first, ngx_list_part_t **last);
 
 
 ngx_int_t
 ngx_http_azora_gateway_drop(ngx_http_request_t *r,
-    ngx_http_azora_gateway_drop_pt drop)
+    ngx_http_azora_gateway_drop_pt drop, const void *data)
 {
     ngx_list_t       *list;
     ngx_list_part_t  *part, *first, *last;
 
-    if (!ngx_http_azora_gateway_any(r, drop)) {
+    if (!ngx_http_azora_gateway_any(r, drop, data)) {
         return NGX_OK;
     }
 
@@ -40,7 +40,7 @@ ngx_http_azora_gateway_drop(ngx_http_request_t *r,
     part = &list->part;
 
     do {
-        if (ngx_http_azora_gateway_runs(r, part, drop, &first, &last)
+        if (ngx_http_azora_gateway_runs(r, part, drop, data, &first, &last)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -67,7 +67,7 @@ ngx_http_azora_gateway_drop(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_azora_gateway_any(ngx_http_request_t *r,
-    ngx_http_azora_gateway_drop_pt drop)
+    ngx_http_azora_gateway_drop_pt drop, const void *data)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -77,7 +77,7 @@ ngx_http_azora_gateway_any(ngx_http_request_t *r,
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (drop(&h[i])) {
+            if (drop(&h[i], data)) {
                 return 1;
             }
         }
@@ -91,8 +91,8 @@ ngx_http_azora_gateway_any(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_azora_gateway_runs(ngx_http_request_t *r, ngx_list_part_t *part,
-    ngx_http_azora_gateway_drop_pt drop, ngx_list_part_t **first,
-    ngx_list_part_t **last)
+    ngx_http_azora_gateway_drop_pt drop, const void *data,
+    ngx_list_part_t **first, ngx_list_part_t **last)
 {
     ngx_uint_t        i, start;
     ngx_list_part_t  *run;
@@ -102,14 +102,14 @@ ngx_http_azora_gateway_runs(ngx_http_request_t *r, ngx_list_part_t *part,
 
     for (i = 0; i < part->nelts; /* void */ ) {
 
-        if (drop(&h[i])) {
+        if (drop(&h[i], data)) {
             i++;
             continue;
         }
 
         start = i;
 
-        while (i < part->nelts && !drop(&h[i])) {
+        while (i < part->nelts && !drop(&h[i], data)) {
             i++;
         }
 
@@ -137,7 +137,7 @@ ngx_http_azora_gateway_runs(ngx_http_request_t *r, ngx_list_part_t *part,
 
 
 ngx_int_t
-ngx_http_azora_gateway_push(ngx_http_request_t *r, const char *name,
+ngx_http_azora_gateway_push(ngx_http_request_t *r, const ngx_str_t *name,
     const ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
@@ -149,9 +149,8 @@ ngx_http_azora_gateway_push(ngx_http_request_t *r, const char *name,
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->lowcase_key = (u_char *) name;
+    h->key = *name;
+    h->lowcase_key = name->data;
     h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
     h->value = *value;
 

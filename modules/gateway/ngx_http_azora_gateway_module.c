@@ -77,6 +77,20 @@ static ngx_command_t  ngx_http_azora_gateway_commands[] = {
       0,
       NULL },
 
+    { ngx_string("azora_request_header"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
+      ngx_http_azora_gateway_edit,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_azora_gateway_loc_conf_t, requests),
+      NULL },
+
+    { ngx_string("azora_response_header"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
+      ngx_http_azora_gateway_edit,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_azora_gateway_loc_conf_t, responses),
+      NULL },
+
     { ngx_string("azora_host_sni"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
@@ -229,6 +243,8 @@ ngx_http_azora_gateway_create_loc_conf(ngx_conf_t *cf)
      *
      *     glcf->audience = { 0, NULL };
      *     glcf->cors = NULL;
+     *     glcf->requests = NULL;
+     *     glcf->responses = NULL;
      */
 
     glcf->identity = NGX_CONF_UNSET_UINT;
@@ -259,6 +275,14 @@ ngx_http_azora_gateway_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     if (conf->cors == NULL) {
         conf->cors = prev->cors;
+    }
+
+    if (conf->requests == NULL) {
+        conf->requests = prev->requests;
+    }
+
+    if (conf->responses == NULL) {
+        conf->responses = prev->responses;
     }
 
     return NGX_CONF_OK;

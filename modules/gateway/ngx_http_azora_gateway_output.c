@@ -101,6 +101,12 @@ ngx_http_azora_gateway_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    if (glcf->responses != NULL
+        && ngx_http_azora_gateway_edit_responses(r, glcf->responses) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     return ngx_http_next_header_filter(r);
 }
 
