@@ -34,11 +34,15 @@ typedef struct {
     ngx_uint_t                   failures;     /* in a row open it */
     ngx_uint_t                   max;          /* calls at once, 0: any */
     ngx_uint_t                   budget;       /* % of requests, for retries */
+    ngx_msec_t                   try;          /* of one, until it answers */
+    ngx_msec_t                   total;        /* of all, to the last byte */
+    ngx_msec_t                   pause;        /* at most, before the second */
     ngx_uint_t                   breaker;      /* of the core */
     ngx_uint_t                   place;        /* in the zone */
     ngx_uint_t                   retries;      /* metrics */
     ngx_uint_t                   open;
     ngx_uint_t                   full;
+    ngx_uint_t                   cuts;
     ngx_http_upstream_init_pt    init_upstream;
     ngx_http_upstream_init_peer_pt  init_peer;
 } ngx_http_azora_gateway_srv_conf_t;
@@ -54,6 +58,33 @@ typedef struct {
     ngx_atomic_t                 tokens;       /* thousandths of a retry */
     ngx_atomic_t                 calls[NGX_HTTP_AZORA_GATEWAY_PROCESSES];
 } ngx_http_azora_gateway_upstream_t;
+
+
+/* a request's call of an upstream with azora_breaker */
+
+typedef struct {
+    ngx_http_request_t                 *request;
+    ngx_http_upstream_t                *upstream;
+    ngx_http_azora_gateway_srv_conf_t  *conf;
+    ngx_http_azora_gateway_upstream_t  *shared;
+    void                               *data;    /* the balancer's */
+    ngx_event_get_peer_pt               get;
+    ngx_event_free_peer_pt              free;
+    ngx_event_notify_peer_pt            notify;
+#if (NGX_HTTP_SSL)
+    ngx_event_set_peer_session_pt       set_session;
+    ngx_event_save_peer_session_pt      save_session;
+#endif
+    ngx_msec_t                          ends;    /* when the total is over */
+    ngx_event_t                         deadline;
+    ngx_event_t                         pause;
+    ngx_http_upstream_handler_pt        write;   /* held back by the pause */
+    ngx_uint_t                          tries;
+    unsigned                            calling:1;
+    unsigned                            cut:1;   /* by us, for the time */
+    unsigned                            stale:1; /* a kept connection had been
+                                                    closed */
+} ngx_http_azora_gateway_peer_t;
 
 
 /* azora_cors */
@@ -88,11 +119,12 @@ typedef struct {
 } ngx_http_azora_gateway_main_conf_t;
 
 
-/* of a request whose upstream was not asked, or is being asked */
+/* of a request whose upstream was not asked, or is about to be again */
 
 typedef struct {
     ngx_uint_t                   refused;      /* 503 and not 502 */
     ngx_str_t                    wait;         /* seconds */
+    ngx_http_azora_gateway_peer_t  *peer;      /* while it pauses */
 } ngx_http_azora_gateway_ctx_t;
 
 
@@ -142,6 +174,20 @@ ngx_int_t ngx_http_azora_gateway_cors_headers(ngx_http_request_t *r,
 /* ngx_http_azora_gateway_breaker.c: azora_breaker */
 char *ngx_http_azora_gateway_breaker(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/* made where there is none; NULL: out of memory */
+ngx_http_azora_gateway_ctx_t *ngx_http_azora_gateway_ctx(
+    ngx_http_request_t *r);
+
+/* ngx_http_azora_gateway_time.c: what a call begins, each try, and its end */
+void ngx_http_azora_gateway_time_call(ngx_http_azora_gateway_peer_t *p);
+void ngx_http_azora_gateway_time_try(ngx_http_azora_gateway_peer_t *p);
+void ngx_http_azora_gateway_time_end(ngx_http_azora_gateway_peer_t *p);
+ngx_uint_t ngx_http_azora_gateway_time_over(
+    const ngx_http_azora_gateway_peer_t *p);
+/* a try after the first: what the balancer's rc becomes for NGINX */
+ngx_int_t ngx_http_azora_gateway_pause(ngx_http_azora_gateway_peer_t *p,
+    ngx_peer_connection_t *pc, ngx_int_t rc);
 
 /* ngx_http_azora_gateway_upstream.c: the zone of upstreams */
 

@@ -15,31 +15,17 @@
 
 
 #define NGX_HTTP_AZORA_GATEWAY_BUDGET     20
-
-
-typedef struct {
-    ngx_http_request_t                 *request;
-    ngx_http_azora_gateway_srv_conf_t  *conf;
-    ngx_http_azora_gateway_upstream_t  *shared;
-    void                               *data;
-    ngx_event_get_peer_pt               get;
-    ngx_event_free_peer_pt              free;
-    ngx_event_notify_peer_pt            notify;
-#if (NGX_HTTP_SSL)
-    ngx_event_set_peer_session_pt       set_session;
-    ngx_event_save_peer_session_pt      save_session;
-#endif
-    unsigned                            tried:1;
-    unsigned                            calling:1;
-    unsigned                            stale:1;    /* a kept connection had
-                                                       been closed */
-} ngx_http_azora_gateway_peer_t;
+#define NGX_HTTP_AZORA_GATEWAY_TOTAL_MS   60000
+#define NGX_HTTP_AZORA_GATEWAY_PAUSE_MS   25
+#define NGX_HTTP_AZORA_GATEWAY_TIME_MAX   (24 * 60 * 60 * 1000)
 
 
 static ngx_int_t ngx_http_azora_gateway_breaker_init(ngx_conf_t *cf,
     ngx_http_upstream_srv_conf_t *us);
 static char *ngx_http_azora_gateway_breaker_argument(
     ngx_http_azora_gateway_srv_conf_t *gscf, const ngx_str_t *arg);
+static char *ngx_http_azora_gateway_breaker_time(const ngx_str_t *arg,
+    size_t skip, ngx_msec_t *time);
 static ngx_int_t ngx_http_azora_gateway_breaker_metrics(ngx_conf_t *cf,
     ngx_http_azora_gateway_srv_conf_t *gscf);
 static ngx_int_t ngx_http_azora_gateway_breaker_peer(ngx_http_request_t *r,
@@ -67,7 +53,10 @@ static void ngx_http_azora_gateway_breaker_save_session(
 #endif
 
 
-/* azora_breaker [failures=5] [max=0] [retries=20%]; */
+/*
+ * azora_breaker [failures=5] [max=0] [retries=20%] [try=0] [total=60s]
+ *               [pause=25ms];
+ */
 
 char *
 ngx_http_azora_gateway_breaker(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -90,6 +79,8 @@ ngx_http_azora_gateway_breaker(ngx_conf_t *cf, ngx_command_t *cmd,
     gscf->name = us->host;
     gscf->failures = 0;
     gscf->budget = NGX_HTTP_AZORA_GATEWAY_BUDGET;
+    gscf->total = NGX_HTTP_AZORA_GATEWAY_TOTAL_MS;
+    gscf->pause = NGX_HTTP_AZORA_GATEWAY_PAUSE_MS;
 
     value = cf->args->elts;
 
@@ -151,7 +142,36 @@ ngx_http_azora_gateway_breaker_argument(
                                     : "takes retries= from 0% to 100%";
     }
 
-    return "takes failures=N, max=N and retries=N%";
+    if (ngx_strncmp(arg->data, "try=", 4) == 0) {
+        return ngx_http_azora_gateway_breaker_time(arg, 4, &gscf->try);
+    }
+
+    if (ngx_strncmp(arg->data, "total=", 6) == 0) {
+        return ngx_http_azora_gateway_breaker_time(arg, 6, &gscf->total);
+    }
+
+    if (ngx_strncmp(arg->data, "pause=", 6) == 0) {
+        return ngx_http_azora_gateway_breaker_time(arg, 6, &gscf->pause);
+    }
+
+    return "takes failures=N, max=N, retries=N%, try=TIME, total=TIME and "
+           "pause=TIME";
+}
+
+
+static char *
+ngx_http_azora_gateway_breaker_time(const ngx_str_t *arg, size_t skip,
+    ngx_msec_t *time)
+{
+    ngx_str_t  s;
+
+    s.data = arg->data + skip;
+    s.len = arg->len - skip;
+
+    *time = ngx_parse_time(&s, 0);
+
+    return (*time <= NGX_HTTP_AZORA_GATEWAY_TIME_MAX)
+           ? NGX_CONF_OK : "takes times of at most a day; 0: none";
 }
 
 
@@ -163,16 +183,17 @@ ngx_http_azora_gateway_breaker_metrics(ngx_conf_t *cf,
     ngx_uint_t   i;
 
     ngx_uint_t *const  metrics[] = {
-        &gscf->retries, &gscf->open, &gscf->full
+        &gscf->retries, &gscf->open, &gscf->full, &gscf->cuts
     };
     static const char *const  names[] = {
         "azora_upstream_retries_total", "azora_upstream_open_total",
-        "azora_upstream_full_total"
+        "azora_upstream_full_total", "azora_upstream_cut_total"
     };
     static const char *const  help[] = {
         "Tries after the first.",
         "Requests refused because the breaker was open.",
-        "Requests refused because too many were under way."
+        "Requests refused because too many were under way.",
+        "Tries that were ended because they took too long."
     };
 
     p = ngx_pnalloc(cf->pool, sizeof("upstream=\"\"") + gscf->name.len);
@@ -182,7 +203,7 @@ ngx_http_azora_gateway_breaker_metrics(ngx_conf_t *cf,
 
     ngx_sprintf(p, "upstream=\"%V\"%Z", &gscf->name);
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 4; i++) {
         *metrics[i] = ngx_azora_metric(cf, NGX_AZORA_COUNTER, names[i],
                                        (char *) p, help[i]);
 
@@ -235,6 +256,7 @@ ngx_http_azora_gateway_breaker_peer(ngx_http_request_t *r,
     pc = &r->upstream->peer;
 
     p->request = r;
+    p->upstream = r->upstream;
     p->conf = gscf;
     p->shared = &gmcf->upstreams[gscf->place];
     p->data = pc->data;
@@ -261,7 +283,10 @@ ngx_http_azora_gateway_breaker_peer(ngx_http_request_t *r,
 }
 
 
-/* NGX_BUSY: NGINX goes on as if no server were alive, which none is for us. */
+/*
+ * NGX_DECLINED: NGINX goes on as if it could not connect, without a word.  It
+ * would log an error for each NGX_BUSY, in an outage for each request.
+ */
 
 static ngx_int_t
 ngx_http_azora_gateway_breaker_get(ngx_peer_connection_t *pc, void *data)
@@ -270,7 +295,7 @@ ngx_http_azora_gateway_breaker_get(ngx_peer_connection_t *pc, void *data)
 
     ngx_int_t  rc;
 
-    if (!p->tried) {
+    if (p->tries == 0) {
         rc = ngx_http_azora_gateway_breaker_first(p);
 
         if (rc != NGX_OK) {
@@ -278,11 +303,15 @@ ngx_http_azora_gateway_breaker_get(ngx_peer_connection_t *pc, void *data)
             return rc;
         }
 
-        p->tried = 1;
+        ngx_http_azora_gateway_time_call(p);
 
-    } else if (!ngx_http_azora_gateway_breaker_repeatable(p)) {
+    } else if (!ngx_http_azora_gateway_breaker_repeatable(p)
+               || ngx_http_azora_gateway_time_over(p))
+    {
         /* NGINX always tries again when a kept connection was closed */
-        return NGX_BUSY;
+        pc->cached = 0;
+        pc->tries = 0;
+        return NGX_DECLINED;
 
     } else {
         ngx_azora_metric_add(p->conf->retries, 1);
@@ -297,6 +326,12 @@ ngx_http_azora_gateway_breaker_get(ngx_peer_connection_t *pc, void *data)
 
     p->calling = 1;
     ngx_http_azora_gateway_call(p->shared, 1);
+
+    ngx_http_azora_gateway_time_try(p);
+
+    if (p->tries++ && !p->stale) {
+        return ngx_http_azora_gateway_pause(p, pc, rc);
+    }
 
     return rc;
 }
@@ -340,19 +375,17 @@ ngx_http_azora_gateway_breaker_refuse(ngx_http_azora_gateway_peer_t *p,
     ngx_azora_metric_add(metric, 1);
 
     if (r != r->main) {
-        return NGX_BUSY;
+        return NGX_DECLINED;
     }
 
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_azora_gateway_ctx_t)
-                               + NGX_INT_T_LEN);
-    if (ctx == NULL) {
+    ctx = ngx_http_azora_gateway_ctx(r);
+    wait.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+
+    if (ctx == NULL || wait.data == NULL) {
         return NGX_ERROR;
     }
 
     ctx->refused = 1;
-    ngx_http_set_ctx(r, ctx, ngx_http_azora_gateway_module);
-
-    wait.data = (u_char *) (ctx + 1);
     wait.len = ngx_sprintf(wait.data, "%ui", seconds) - wait.data;
     ctx->wait = wait;
 
@@ -361,7 +394,7 @@ ngx_http_azora_gateway_breaker_refuse(ngx_http_azora_gateway_peer_t *p,
                              "at the moment; try again in %ui seconds.",
                              seconds);
 
-    return NGX_BUSY;
+    return NGX_DECLINED;
 }
 
 
@@ -372,6 +405,8 @@ ngx_http_azora_gateway_breaker_free(ngx_peer_connection_t *pc, void *data,
     ngx_http_azora_gateway_peer_t *p = data;
 
     ngx_int_t  outcome;
+
+    ngx_http_azora_gateway_time_end(p);
 
     if (p->calling) {
         p->calling = 0;
@@ -394,6 +429,7 @@ ngx_http_azora_gateway_breaker_free(ngx_peer_connection_t *pc, void *data,
     }
 
     if (!ngx_http_azora_gateway_breaker_repeatable(p)
+        || ngx_http_azora_gateway_time_over(p)
         || ngx_azora_breaker_state(p->conf->breaker) != 0
         || !ngx_http_azora_gateway_pay(p->shared))
     {
@@ -416,8 +452,13 @@ ngx_http_azora_gateway_breaker_outcome(ngx_http_azora_gateway_peer_t *p,
     ngx_event_pipe_t     *pipe;
     ngx_http_upstream_t  *u;
 
-    u = p->request->upstream;
+    u = p->upstream;
     status = u->headers_in.status_n;
+
+    if (p->cut) {
+        p->cut = 0;
+        return NGX_ERROR;
+    }
 
     if (state & NGX_PEER_FAILED) {
         return (p->stale && status == 0) ? NGX_DECLINED : NGX_ERROR;

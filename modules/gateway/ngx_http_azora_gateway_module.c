@@ -305,3 +305,22 @@ ngx_http_azora_gateway_init_process(ngx_cycle_t *cycle)
 
     return NGX_OK;
 }
+
+
+ngx_http_azora_gateway_ctx_t *
+ngx_http_azora_gateway_ctx(ngx_http_request_t *r)
+{
+    ngx_http_azora_gateway_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_azora_gateway_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_azora_gateway_ctx_t));
+
+        if (ctx != NULL) {
+            ngx_http_set_ctx(r, ctx, ngx_http_azora_gateway_module);
+        }
+    }
+
+    return ctx;
+}

@@ -185,7 +185,8 @@ subtest 'what nginx -t says' => sub {
         spew("$dir/nginx.conf", $conf);
         my @command = (Azora::Test::nginx_binary(), '-t', '-e', "$dir/log",
                        '-p', "$azora->{dir}/", '-c', "$dir/nginx.conf");
-        isnt Azora::Process::run_to_file("$dir/out", $dir, @command), 0, "refused: $line";
+        isnt Azora::Process::run_to_file("$dir/out", $dir, @command), 0,
+            "refused: $line";
         like slurp("$dir/out") . slurp("$dir/log"), $wrong{$line}, 'and why';
     }
 };
