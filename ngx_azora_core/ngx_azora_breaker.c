@@ -44,6 +44,8 @@ static ngx_uint_t ngx_azora_breaker_threshold(ngx_uint_t breaker);
 static ngx_azora_breaker_view_t ngx_azora_breaker_unpack(uint64_t word);
 static uint64_t ngx_azora_breaker_pack(ngx_uint_t state, ngx_uint_t failures,
     uint64_t until);
+static void ngx_azora_breaker_log(ngx_uint_t breaker, uint64_t before,
+    uint64_t after);
 static uint64_t ngx_azora_breaker_failed(uint64_t word, ngx_uint_t prober,
     ngx_uint_t threshold);
 static uint64_t ngx_azora_breaker_interval(ngx_uint_t more);
@@ -183,6 +185,34 @@ ngx_azora_breaker_report(ngx_uint_t breaker,
     } while (!__atomic_compare_exchange_n(&b->word, &word, next, 0,
                                           __ATOMIC_ACQ_REL,
                                           __ATOMIC_ACQUIRE));
+
+    ngx_azora_breaker_log(breaker, word, next);
+}
+
+
+/* Once a change, by the worker that made it; not each probe in vain. */
+
+static void
+ngx_azora_breaker_log(ngx_uint_t breaker, uint64_t before, uint64_t after)
+{
+    ngx_uint_t  was, is;
+
+    was = ngx_azora_breaker_unpack(before).state;
+    is = ngx_azora_breaker_unpack(after).state;
+
+    if (was == NGX_AZORA_BREAKER_CLOSED && is == NGX_AZORA_BREAKER_OPEN) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "azora: the breaker of \"%s\" opens: it failed %ui "
+                      "times in a row", ngx_azora_breaker_name(breaker),
+                      ngx_azora_breaker_unpack(after).failures);
+
+    } else if (was != NGX_AZORA_BREAKER_CLOSED
+               && is == NGX_AZORA_BREAKER_CLOSED)
+    {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "azora: the breaker of \"%s\" closes",
+                      ngx_azora_breaker_name(breaker));
+    }
 }
 
 

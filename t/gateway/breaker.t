@@ -91,6 +91,7 @@ sub recovered {
 for my $mode (qw(cut reset half body garbage fail silent)) {
     subtest "it fails by '$mode'" => sub {
         is state('one'), 'closed', 'closed at first';
+        my $mark = $azora->mark;
         $a->mode($mode);
         my $before = $a->count;
         my @r = map { eval { $azora->get('/one/x') } || { status => 'cut' } }
@@ -111,6 +112,13 @@ for my $mode (qw(cut reset half body garbage fail silent)) {
         cmp_ok $a->count - $asked, '<=', 3, 'and leaves the service alone';
 
         ok recovered('/one/x', 'one'), 'it is used again when it is well';
+
+        my $log = $azora->error_log($mark);
+        is scalar(() = $log =~ /breaker of "one" opens/g), 1,
+            'the log says once that it opened';
+        is scalar(() = $log =~ /breaker of "one" closes/g), 1,
+            'and that it closed';
+        unlike $log, qr/no live upstreams/, 'nothing for each refusal';
     };
 }
 
