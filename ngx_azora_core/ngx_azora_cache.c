@@ -15,9 +15,11 @@
 #define NGX_AZORA_CACHE_SIZE        (8 * 1024 * 1024)
 #define NGX_AZORA_CACHE_SIZE_MIN    (256 * 1024)
 #define NGX_AZORA_CACHE_STALE_MS    30000
+#define NGX_AZORA_CACHE_REDIS_MS    100
+#define NGX_AZORA_CACHE_REDIS_MAX   1000
 
 /* a ticket outlives the question it was given for */
-#define NGX_AZORA_CACHE_LEASE_MORE  1000
+#define NGX_AZORA_CACHE_LEASE_MORE  2000
 
 
 static char *ngx_azora_cache_parameter(ngx_azora_cache_conf_t *conf,
@@ -28,8 +30,8 @@ static ngx_int_t ngx_azora_cache_status(ngx_http_request_t *r,
 
 
 static const char *const  ngx_azora_cache_labels[] = {
-    "outcome=\"hit\"", "outcome=\"stale\"", "outcome=\"miss\"",
-    "outcome=\"collapsed\"", "outcome=\"bypass\""
+    "outcome=\"hit\"", "outcome=\"stale\"", "outcome=\"shared\"",
+    "outcome=\"miss\"", "outcome=\"collapsed\"", "outcome=\"bypass\""
 };
 
 static ngx_uint_t  ngx_azora_cache_outcomes[NGX_AZORA_CACHE_OUTCOMES];
@@ -37,7 +39,7 @@ static ngx_uint_t  ngx_azora_cache_evicted;
 static ngx_uint_t  ngx_azora_cache_purged;
 
 
-/* azora_cache off | [size=SIZE] [stale=TIME]; */
+/* azora_cache off | [size=SIZE] [stale=TIME] [redis=TIME]; */
 
 char *
 ngx_azora_cache_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -49,7 +51,8 @@ ngx_azora_cache_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t   i;
 
     if (amcf->cache.size != NGX_CONF_UNSET_SIZE
-        || amcf->cache.stale != NGX_CONF_UNSET_MSEC)
+        || amcf->cache.stale != NGX_CONF_UNSET_MSEC
+        || amcf->cache.redis != NGX_CONF_UNSET_MSEC)
     {
         return "is duplicate";
     }
@@ -81,7 +84,7 @@ ngx_azora_cache_parameter(ngx_azora_cache_conf_t *conf, ngx_str_t *value)
 {
     ngx_str_t   s;
     ssize_t     size;
-    ngx_msec_t  stale;
+    ngx_msec_t  stale, redis;
 
     if (ngx_strncmp(value->data, "size=", 5) == 0) {
 
@@ -113,6 +116,22 @@ ngx_azora_cache_parameter(ngx_azora_cache_conf_t *conf, ngx_str_t *value)
         return NGX_CONF_OK;
     }
 
+    if (ngx_strncmp(value->data, "redis=", 6) == 0) {
+
+        s.data = value->data + 6;
+        s.len = value->len - 6;
+        redis = ngx_parse_time(&s, 0);
+
+        if (redis > NGX_AZORA_CACHE_REDIS_MAX) {
+            /* a ticket must not run out meanwhile */
+            return "is no time of at most 1s";
+        }
+
+        conf->redis = redis;
+
+        return NGX_CONF_OK;
+    }
+
     return "is not known";
 }
 
@@ -129,8 +148,11 @@ ngx_azora_cache_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf)
 
     ngx_conf_init_size_value(conf->size, NGX_AZORA_CACHE_SIZE);
     ngx_conf_init_msec_value(conf->stale, NGX_AZORA_CACHE_STALE_MS);
+    ngx_conf_init_msec_value(conf->redis, NGX_AZORA_CACHE_REDIS_MS);
 
-    if (ngx_azora_cache_metrics(cf) != NGX_OK) {
+    if (ngx_azora_cache_metrics(cf) != NGX_OK
+        || ngx_azora_cache_far_init(cf, amcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -310,7 +332,8 @@ ngx_azora_cache_send(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         return ngx_azora_reply_send(r, ctx);
     }
 
-    p = ngx_pnalloc(r->pool, sizeof("azora; hit; ttl=") + 2 * NGX_INT64_LEN);
+    p = ngx_pnalloc(r->pool, sizeof("azora; hit; ttl=; detail=redis")
+                             + 2 * NGX_INT64_LEN);
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -322,7 +345,8 @@ ngx_azora_cache_send(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     age.len = p - age.data;
 
     status.data = p;
-    p = ngx_sprintf(p, "azora; hit; ttl=%i", copy->ttl / 1000);
+    p = ngx_sprintf(p, "azora; hit; ttl=%i%s", copy->ttl / 1000,
+                    copy->far ? "; detail=redis" : "");
     status.len = p - status.data;
 
     if (ngx_azora_add_header(r, "Age", &age) != NGX_OK

@@ -246,7 +246,8 @@ ngx_azora_cache_asked(const ngx_azora_cache_entry_t *e, uint64_t generation)
 ngx_int_t
 ngx_azora_cache_put(ngx_azora_cache_conf_t *conf,
     const ngx_azora_cache_key_t *key, uint64_t ticket, const ngx_str_t *body,
-    const ngx_str_t *etag, ngx_msec_t fresh, ngx_azora_cache_news_t *news)
+    const ngx_str_t *etag, ngx_msec_t age, ngx_msec_t fresh,
+    ngx_azora_cache_news_t *news)
 {
     uint32_t                  n, need;
     ngx_azora_cache_zone_t   *z;
@@ -301,7 +302,7 @@ ngx_azora_cache_put(ngx_azora_cache_conf_t *conf,
 
     e->etag_len = (uint16_t) etag->len;
     e->generation = key->generation;
-    e->born = ngx_current_msec;
+    e->born = ngx_current_msec - age;
     e->fresh = fresh;
     e->ticket = 0;
     e->filled = 1;

@@ -13,7 +13,6 @@
 
 
 #define NGX_AZORA_CACHE_BLOCK        1024
-#define NGX_AZORA_CACHE_BODY_MAX     (256 * 1024)
 
 
 /* Blocks are named by their number; 0 is none. */

@@ -10,86 +10,39 @@
  */
 
 
-#include "ngx_azora_cache.h"
+#include "ngx_azora_flight.h"
 
 
 #define NGX_AZORA_FLIGHT_CHAINS     256
-#define NGX_AZORA_FLIGHT_TICK_MS    4
-
-
-struct ngx_azora_flight_s {
-    ngx_queue_t                  chain;
-    ngx_queue_t                  remote;      /* while op is NULL */
-    ngx_queue_t                  waiters;
-    ngx_azora_op_t              *op;
-    const ngx_azora_endpoint_t  *endpoint;
-    ngx_azora_cache_key_t        key;
-    uint64_t                     ticket;
-    u_char                       fingerprint[NGX_AZORA_CACHE_FINGERPRINT];
-    unsigned                     known:1;
-    unsigned                     landed:1;    /* who answers also frees */
-};
-
-
-typedef struct {
-    ngx_queue_t                  queue;
-    ngx_http_request_t          *request;
-    ngx_azora_flight_t          *flight;      /* NULL: it has landed */
-    unsigned                     first:1;
-} ngx_azora_waiter_t;
 
 
 static ngx_azora_flight_t *ngx_azora_flight_find(
     const ngx_azora_cache_key_t *key);
 static ngx_azora_flight_t *ngx_azora_flight_new(ngx_azora_ctx_t *ctx,
     const ngx_azora_cache_key_t *key);
-static void ngx_azora_flight_free(ngx_azora_flight_t *flight);
-static ngx_int_t ngx_azora_flight_start(ngx_azora_flight_t *flight,
-    ngx_http_request_t *r, uint64_t ticket);
 static ngx_azora_waiter_t *ngx_azora_flight_wait(ngx_azora_flight_t *flight,
     ngx_http_request_t *r);
 static void ngx_azora_flight_leave(void *data);
-static ngx_azora_waiter_t *ngx_azora_flight_next(ngx_azora_flight_t *flight);
-static void ngx_azora_flight_land(ngx_azora_flight_t *flight);
 static void ngx_azora_flight_answered(ngx_azora_op_t *op, void *data);
 static ngx_uint_t ngx_azora_flight_store(ngx_azora_flight_t *flight,
     ngx_azora_op_t *op);
 static void ngx_azora_flight_answer(ngx_azora_waiter_t *waiter,
     ngx_azora_flight_t *flight, ngx_azora_op_t *op, ngx_uint_t stored);
-static void ngx_azora_flight_tick(ngx_event_t *ev);
-static void ngx_azora_flight_look(ngx_azora_flight_t *flight);
-static void ngx_azora_flight_take(ngx_azora_flight_t *flight,
-    const ngx_azora_cache_copy_t *copy);
-static void ngx_azora_flight_lead(ngx_azora_flight_t *flight,
-    uint64_t ticket);
 
 
 static ngx_queue_t       ngx_azora_flights[NGX_AZORA_FLIGHT_CHAINS];
-static ngx_queue_t       ngx_azora_flight_remotes;
-static ngx_event_t       ngx_azora_flight_timer;
-static ngx_connection_t  ngx_azora_flight_nobody = { .fd = (ngx_socket_t) -1 };
 
 
 void
 ngx_azora_flight_init_process(ngx_cycle_t *cycle)
 {
-    ngx_uint_t    i;
-    ngx_event_t  *ev;
+    ngx_uint_t  i;
 
     for (i = 0; i < NGX_AZORA_FLIGHT_CHAINS; i++) {
         ngx_queue_init(&ngx_azora_flights[i]);
     }
 
-    ngx_queue_init(&ngx_azora_flight_remotes);
-
-    /* not cancelable: an ending worker stays for those who wait */
-
-    ev = &ngx_azora_flight_timer;
-    ngx_memzero(ev, sizeof(ngx_event_t));
-
-    ev->handler = ngx_azora_flight_tick;
-    ev->data = &ngx_azora_flight_nobody;
-    ev->log = cycle->log;
+    ngx_azora_flight_remote_init(cycle);
 }
 
 
@@ -119,16 +72,16 @@ ngx_azora_flight_join(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     if (copy->ticket == 0) {
         ngx_azora_cache_count(NGX_AZORA_CACHE_COLLAPSED);
 
-        if (flight->op == NULL && !ngx_azora_flight_timer.timer_set) {
-            ngx_add_timer(&ngx_azora_flight_timer, NGX_AZORA_FLIGHT_TICK_MS);
+        if (ngx_azora_flight_idle(flight)) {
+            ngx_azora_flight_remote_watch();
         }
 
-    } else if (flight->op != NULL) {
+    } else if (!ngx_azora_flight_idle(flight)) {
         /* its entry was evicted meanwhile, and made again for this one */
         ngx_azora_cache_count(NGX_AZORA_CACHE_COLLAPSED);
         flight->ticket = copy->ticket;
 
-    } else {
+    } else if (ngx_azora_flight_ask(flight, copy->ticket) != NGX_OK) {
         ngx_azora_cache_count(NGX_AZORA_CACHE_MISS);
         waiter->first = 1;
 
@@ -151,7 +104,7 @@ failed:
                                 copy->ticket);
     }
 
-    if (flight != NULL && flight->op == NULL
+    if (flight != NULL && ngx_azora_flight_idle(flight)
         && ngx_queue_empty(&flight->waiters))
     {
         ngx_azora_flight_free(flight);
@@ -235,18 +188,18 @@ ngx_azora_flight_new(ngx_azora_ctx_t *ctx, const ngx_azora_cache_key_t *key)
     ngx_queue_insert_head(
         &ngx_azora_flights[key->hash % NGX_AZORA_FLIGHT_CHAINS],
         &flight->chain);
-    ngx_queue_insert_tail(&ngx_azora_flight_remotes, &flight->remote);
+    ngx_azora_flight_remote_add(flight);
 
     return flight;
 }
 
 
-static void
+void
 ngx_azora_flight_free(ngx_azora_flight_t *flight)
 {
     ngx_queue_remove(&flight->chain);
 
-    if (flight->op == NULL) {
+    if (ngx_azora_flight_idle(flight)) {
         ngx_queue_remove(&flight->remote);
     }
 
@@ -254,7 +207,7 @@ ngx_azora_flight_free(ngx_azora_flight_t *flight)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_azora_flight_start(ngx_azora_flight_t *flight, ngx_http_request_t *r,
     uint64_t ticket)
 {
@@ -317,7 +270,7 @@ ngx_azora_flight_leave(void *data)
     ngx_queue_remove(&waiter->queue);
     waiter->flight = NULL;
 
-    if (flight->op == NULL && !flight->landed
+    if (ngx_azora_flight_idle(flight) && !flight->landed
         && ngx_queue_empty(&flight->waiters))
     {
         ngx_azora_flight_free(flight);
@@ -325,7 +278,7 @@ ngx_azora_flight_leave(void *data)
 }
 
 
-static ngx_azora_waiter_t *
+ngx_azora_waiter_t *
 ngx_azora_flight_next(ngx_azora_flight_t *flight)
 {
     ngx_queue_t         *q;
@@ -348,7 +301,7 @@ ngx_azora_flight_next(ngx_azora_flight_t *flight)
 
 /* Who comes from now on finds the answer, or asks again. */
 
-static void
+void
 ngx_azora_flight_land(ngx_azora_flight_t *flight)
 {
     flight->landed = 1;
@@ -384,6 +337,7 @@ ngx_azora_flight_store(ngx_azora_flight_t *flight, ngx_azora_op_t *op)
     ngx_int_t                rc;
     ngx_str_t                body, etag;
     ngx_pool_t              *pool;
+    ngx_msec_t               fresh;
     ngx_azora_reply_t        reply;
     ngx_azora_cache_news_t   news;
     ngx_azora_cache_conf_t  *conf;
@@ -399,13 +353,16 @@ ngx_azora_flight_store(ngx_azora_flight_t *flight, ngx_azora_op_t *op)
 
         if (pool != NULL) {
             etag = reply.etag;
+            fresh = flight->endpoint->row->cache * 1000;
 
             if (ngx_azora_json_compact(pool, &body, &reply.body) == NGX_OK) {
                 rc = ngx_azora_cache_put(conf, &flight->key, flight->ticket,
-                                         &body, &etag,
-                                         flight->endpoint->row->cache * 1000,
-                                         &news);
+                                         &body, &etag, 0, fresh, &news);
                 ngx_azora_cache_count_news(&news);
+            }
+
+            if (rc == NGX_OK) {
+                ngx_azora_cache_far_put(&flight->key, &body, &etag, fresh);
             }
 
             ngx_destroy_pool(pool);
@@ -438,160 +395,4 @@ ngx_azora_flight_answer(ngx_azora_waiter_t *waiter,
                                    waiter->first && stored);
 
     ngx_azora_result_finish(r, ctx, op, rc);
-}
-
-
-static void
-ngx_azora_flight_tick(ngx_event_t *ev)
-{
-    ngx_queue_t         *q;
-
-    /* what is added meanwhile is for the next time; static, because newer
-       compilers see the address of a local variable leave the function */
-
-    static ngx_queue_t   last;
-
-    if (ngx_queue_empty(&ngx_azora_flight_remotes)) {
-        return;
-    }
-
-    ngx_queue_insert_tail(&ngx_azora_flight_remotes, &last);
-
-    for ( ;; ) {
-        q = ngx_queue_head(&ngx_azora_flight_remotes);
-        ngx_queue_remove(q);
-
-        if (q == &last) {
-            break;
-        }
-
-        ngx_queue_insert_tail(&ngx_azora_flight_remotes, q);
-        ngx_azora_flight_look(ngx_queue_data(q, ngx_azora_flight_t, remote));
-    }
-
-    if (!ngx_queue_empty(&ngx_azora_flight_remotes)) {
-        ngx_add_timer(ev, NGX_AZORA_FLIGHT_TICK_MS);
-    }
-}
-
-
-static void
-ngx_azora_flight_look(ngx_azora_flight_t *flight)
-{
-    ngx_int_t                rc;
-    ngx_azora_cache_copy_t   copy;
-    ngx_azora_cache_news_t   news;
-    ngx_azora_cache_conf_t  *conf;
-
-    conf = &ngx_azora_main_conf->cache;
-
-    if (flight->endpoint->row->version != NULL) {
-        flight->key.generation =
-            ngx_azora_generation(flight->endpoint->generation);
-
-        if (flight->key.generation == 0) {
-            /* nobody tells us of changes now: ask, and keep nothing */
-            ngx_azora_flight_lead(flight, 0);
-            return;
-        }
-    }
-
-    rc = ngx_azora_cache_get(conf, &flight->key, ngx_azora_cache_lease(),
-                             &copy, &news);
-
-    ngx_azora_cache_count_news(&news);
-
-    if (rc == NGX_AGAIN) {
-        return;
-    }
-
-    if (rc == NGX_OK) {
-
-        if (copy.ticket != 0) {
-            ngx_azora_cache_release(conf, &flight->key, copy.ticket);
-        }
-
-        ngx_azora_flight_take(flight, &copy);
-        return;
-    }
-
-    /* the other one failed: it is up to us */
-
-    ngx_azora_flight_lead(flight, copy.ticket);
-}
-
-
-static void
-ngx_azora_flight_lead(ngx_azora_flight_t *flight, uint64_t ticket)
-{
-    ngx_azora_waiter_t  *waiter;
-
-    waiter = ngx_queue_data(ngx_queue_head(&flight->waiters),
-                            ngx_azora_waiter_t, queue);
-    waiter->first = 1;
-
-    if (ngx_azora_flight_start(flight, waiter->request, ticket) == NGX_OK) {
-        return;
-    }
-
-    ngx_azora_cache_release(&ngx_azora_main_conf->cache, &flight->key, ticket);
-    ngx_azora_flight_take(flight, NULL);
-}
-
-
-/* Everybody gets the copy that another worker left; NULL: out of memory. */
-
-static void
-ngx_azora_flight_take(ngx_azora_flight_t *flight,
-    const ngx_azora_cache_copy_t *copy)
-{
-    ngx_int_t                rc;
-    ngx_pool_t              *pool;
-    ngx_azora_ctx_t         *ctx;
-    ngx_connection_t        *c;
-    ngx_azora_waiter_t      *waiter;
-    ngx_http_request_t      *r;
-    ngx_azora_cache_copy_t   own;
-
-    ngx_queue_remove(&flight->remote);
-    ngx_azora_flight_land(flight);
-
-    /* what answering leads to may use the worker's buffer again */
-
-    pool = ngx_create_pool(1024, ngx_cycle->log);
-
-    if (pool != NULL && copy != NULL) {
-        own = *copy;
-        own.known = flight->known;
-
-        if (ngx_azora_copy(pool, &own.body, &copy->body) != NGX_OK
-            || ngx_azora_copy(pool, &own.etag, &copy->etag) != NGX_OK)
-        {
-            copy = NULL;
-        }
-    }
-
-    while ((waiter = ngx_azora_flight_next(flight)) != NULL) {
-        r = waiter->request;
-        c = r->connection;
-        ctx = ngx_http_get_module_ctx(r, ngx_http_azora_module);
-
-        r->read_event_handler = ngx_http_block_reading;
-        ngx_http_set_log_request(c->log, r);
-
-        ctx->generation = flight->key.generation;
-
-        rc = (pool != NULL && copy != NULL)
-             ? ngx_azora_cache_send(r, ctx, &own, 1)
-             : NGX_HTTP_INTERNAL_SERVER_ERROR;
-
-        ngx_http_finalize_request(r, rc);
-        ngx_http_run_posted_requests(c);
-    }
-
-    if (pool != NULL) {
-        ngx_destroy_pool(pool);
-    }
-
-    ngx_free(flight);
 }

@@ -105,6 +105,7 @@ typedef struct ngx_azora_cache_zone_s  ngx_azora_cache_zone_t;
 typedef struct {
     size_t                        size;         /* of the zone, 0: off */
     ngx_msec_t                    stale;        /* how long after its time */
+    ngx_msec_t                    redis;        /* to wait for it, 0: never */
     ngx_slab_pool_t              *slab;
     ngx_azora_cache_zone_t       *zone;         /* NULL: off */
 } ngx_azora_cache_conf_t;

@@ -378,6 +378,7 @@ ngx_http_azora_create_main_conf(ngx_conf_t *cf)
 
     amcf->cache.size = NGX_CONF_UNSET_SIZE;
     amcf->cache.stale = NGX_CONF_UNSET_MSEC;
+    amcf->cache.redis = NGX_CONF_UNSET_MSEC;
 
     return amcf;
 }

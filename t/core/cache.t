@@ -18,7 +18,8 @@ use Time::HiRes qw(sleep time);
 my $azora = Azora::Probe->start(
     workers => 2,
     postgres => 'own',
-    http => 'azora_cache size=512k stale=20s;',
+    # the memory of the node alone
+    http => 'azora_cache size=512k stale=20s redis=0;',
     expect_alert => qr/exited on signal 9/,
 );
 

@@ -108,7 +108,7 @@ test_put(uint64_t n, uint64_t generation, uint64_t ticket, size_t len)
     ngx_memset(body.data, 'a' + (int) (n % 26), len);
     ngx_str_set(&etag, "\"tag\"");
 
-    return ngx_azora_cache_put(&test_conf, &key, ticket, &body, &etag,
+    return ngx_azora_cache_put(&test_conf, &key, ticket, &body, &etag, 0,
                                TEST_FRESH, &test_news);
 }
 
