@@ -83,12 +83,31 @@ ngx_azora_edge_report(void)
 static json_t *
 ngx_azora_edge_breakers(void)
 {
+    json_t      *all;
+    ngx_uint_t   i;
+    const char  *name;
+
     static const char *const  states[] = { "closed", "open", "half-open" };
 
-    return json_pack("{s:s, s:s}",
-        "postgres", states[ngx_azora_breaker_state(
-                               NGX_AZORA_DEPENDENCY_POSTGRES)],
-        "redis", states[ngx_azora_breaker_state(NGX_AZORA_DEPENDENCY_REDIS)]);
+    all = json_object();
+
+    for (i = 0; all != NULL; i++) {
+        name = ngx_azora_breaker_name(i);
+
+        if (name == NULL) {
+            break;
+        }
+
+        if (json_object_set_new(all, name,
+                                json_string(states[ngx_azora_breaker_state(i)]))
+            != 0)
+        {
+            json_decref(all);
+            all = NULL;
+        }
+    }
+
+    return all;
 }
 
 

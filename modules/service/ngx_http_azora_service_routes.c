@@ -93,7 +93,7 @@ static const ngx_azora_field_t  ngx_http_azora_edge_returns[] = {
     { "limits", NGX_AZORA_LIST, .items = ngx_http_azora_edge_zone,
       .about = "Zones of azora_limit_zone." },
     { "breakers", NGX_AZORA_OBJECT, .items = ngx_http_azora_edge_breakers,
-      .about = "Of what Azora needs itself." },
+      .about = "Of what Azora needs itself, and each upstream that has one." },
     { "services", NGX_AZORA_LIST, .items = ngx_http_azora_edge_service,
       .about = "Upstreams with azora_service." },
     { "cache", NGX_AZORA_OBJECT, NGX_AZORA_NULLABLE,

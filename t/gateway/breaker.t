@@ -244,6 +244,20 @@ subtest 'the last good answer' => sub {
 };
 
 
+subtest 'what the edge says' => sub {
+    my $admin = $azora->user('root', roles => ['admin']);
+    $a->mode('cut');
+    $azora->get('/one/x') for 1 .. 5;
+    my $r = $azora->get('/v1/admin/edge', token => $admin->{token});
+    is $r->{status}, 200, 'an administrator may ask' or diag $r->{body};
+    my $breakers = $r->{json}{breakers};
+    like $breakers->{one}, qr/^(?:half-)?open$/, 'what is open';
+    is $breakers->{both}, 'closed', 'and what is not';
+    is $breakers->{postgres}, 'closed', 'beside our own';
+    ok recovered('/one/x', 'one'), 'and all is well again';
+};
+
+
 subtest 'all metrics are well formed' => sub {
     my $text = $azora->get('/metrics')->{body};
     for my $name (qw(postgres redis one kept narrow both plenty stale)) {

@@ -296,8 +296,9 @@ subtest 'the edge' => sub {
     my $r = $azora->get('/v1/admin/edge', token => $admin->{token});
 
     is $r->{status}, 200, 'is shown to administrators';
-    is_deeply $r->{json}{breakers}, { postgres => 'closed',
-                                      redis => 'closed' }, 'breakers';
+    is_deeply $r->{json}{breakers}, {
+        postgres => 'closed', redis => 'closed', 'redis-cache' => 'closed',
+    }, 'breakers';
     cmp_ok $r->{json}{cache}{entries}, '>=', 1, 'the cache';
     cmp_ok $r->{json}{cache}{bytes}, '<', $r->{json}{cache}{size},
         'and its size';
