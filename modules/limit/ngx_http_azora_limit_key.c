@@ -7,6 +7,7 @@
 #include "ngx_http_azora_limit.h"
 
 
+static ngx_uint_t ngx_http_azora_limit_by_key(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_azora_limit_routed(
     const ngx_http_azora_limit_rule_t *rule, const ngx_azora_ctx_t *ctx);
 static void ngx_http_azora_limit_address(ngx_http_request_t *r,
@@ -43,8 +44,8 @@ ngx_http_azora_limit_applies(ngx_http_azora_limit_conf_t *conf,
         return 0;
     }
 
-    if (rule->key != NGX_HTTP_AZORA_LIMIT_SUBJECT
-        && rule->key != NGX_HTTP_AZORA_LIMIT_SESSION)
+    if (rule->key == NGX_HTTP_AZORA_LIMIT_ADDRESS
+        || rule->key == NGX_HTTP_AZORA_LIMIT_VALUE)
     {
         return stage == NGX_AZORA_STAGE_LIMIT_ADDRESS;
     }
@@ -53,6 +54,10 @@ ngx_http_azora_limit_applies(ngx_http_azora_limit_conf_t *conf,
         || ctx->principal.subject.len == 0)
     {
         return 0;
+    }
+
+    if (rule->key == NGX_HTTP_AZORA_LIMIT_API_KEY) {
+        return ngx_http_azora_limit_by_key(ctx->request);
     }
 
     tier = &ctx->principal.tier;
@@ -74,6 +79,35 @@ ngx_http_azora_limit_applies(ngx_http_azora_limit_conf_t *conf,
     }
 
     return 1;
+}
+
+
+/*
+ * Whether who calls, whose identity was proved before, did so with an API key:
+ * as a Bearer or, where there is none, in a header of its own.
+ */
+
+static ngx_uint_t
+ngx_http_azora_limit_by_key(ngx_http_request_t *r)
+{
+    u_char           *p, *last;
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.authorization;
+
+    if (h != NULL) {
+        p = h->value.data + ngx_min(sizeof("Bearer") - 1, h->value.len);
+        last = h->value.data + h->value.len;
+
+        while (p < last && *p == ' ') {
+            p++;
+        }
+
+        return last - p > 4 && ngx_strncmp(p, "azk_", 4) == 0;
+    }
+
+    return ngx_azora_request_header(r, "X-API-Key", &value) == NGX_OK;
 }
 
 
@@ -123,6 +157,8 @@ ngx_http_azora_limit_key(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
         break;
 
     case NGX_HTTP_AZORA_LIMIT_SESSION:
+    case NGX_HTTP_AZORA_LIMIT_API_KEY:
+        /* of a key it is the key's own id, so that nothing secret is kept */
         *key = ctx->principal.session;
         break;
 

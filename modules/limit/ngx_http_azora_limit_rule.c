@@ -147,8 +147,14 @@ ngx_http_azora_limit_rule_key(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
+    if (ngx_strcmp(key->data, "api_key") == 0) {
+        rule->key = NGX_HTTP_AZORA_LIMIT_API_KEY;
+        return NGX_CONF_OK;
+    }
+
     if (ngx_http_script_variables_count(key) == 0) {
-        return "is neither address, subject, session nor has it a variable";
+        return "is neither address, subject, session, api_key nor has it a "
+               "variable";
     }
 
     rule->key = NGX_HTTP_AZORA_LIMIT_VALUE;

@@ -101,6 +101,7 @@ azora_limit zone=Person-2_x key=subject rate=5000r/d burst=10 tier=free;
 azora_limit zone=Person-2_x key=subject rate=1000r/h;
 azora_limit zone=ip key="\$host\$uri" rate=100r/m dry_run;
 azora_limit zone=ip key=session rate=100r/m tier=student route=/v1/a|/v1/b;
+azora_limit zone=ip key=api_key rate=100r/m;
 azora_limit_zone name=all size=1m shared;
 azora_limit_exempt 127.0.0.1 10.0.0.0/8 ::1 unix:;
 azora_limit_log_level info;

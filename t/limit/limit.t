@@ -86,6 +86,11 @@ location /tier/ {
     azora_limit zone=person key=subject rate=10r/d tier=enterprise;
     alias /etc/;
 }
+location = /api-key {
+    azora_auth required;
+    azora_limit zone=person key=api_key rate=3r/d;
+    alias /etc/hostname;
+}
 location = /session {
     azora_auth required;
     azora_limit zone=person key=session rate=2r/d;
@@ -383,6 +388,39 @@ subtest 'tiers, sessions and routes' => sub {
         'the third login is refused by its bucket';
     is $azora->get('/v1/courses', from($client))->{headers}{ratelimit} =~
         /"hour";r=(\d+)/ && $1, 69, 'a list costs one';
+};
+
+
+subtest 'API keys' => sub {
+    my %with = (email => 'root@example.org',
+                password => 'a pass phrase of mine');
+    my $root = $azora->post('/v1/auth/register', from(fresh()),
+                            json => { %with, name => 'Root' })->{json};
+    $azora->sql("UPDATE identity.account SET roles = '{admin}' WHERE id = ?",
+                $root->{id});
+    my $r = $azora->post('/v1/auth/login', from(fresh()), json => \%with);
+    my $token = $r->{json}{access_token};
+    my @root = (token => $token, from(fresh()));
+    my $service = $azora->post('/v1/admin/services', @root,
+                               json => { name => 'Reports' })->{json}{id};
+    my ($one, $two) = map {
+        $azora->post("/v1/admin/users/$service/keys", @root,
+                     json => { name => "key $_", scopes => ['profile:read'] }
+        )->{json}{key}
+    } 1, 2;
+    my $ask = sub {
+        my ($name, $value) = @_;
+        return $azora->get('/api-key', headers => [
+            [$name, $value], ['X-Test-Address', fresh()]])->{status};
+    };
+
+    is join(' ', map { $ask->('Authorization', "Bearer $one") } 1 .. 2),
+        '200 200', 'a key has so many';
+    is $ask->('Authorization', "Bearer   $one"), 200, 'however it is written';
+    is $ask->('X-API-Key', $one), 429, 'and wherever';
+    is $ask->('X-API-Key', $two), 200, 'another one of the service has its own';
+    is join(' ', map { $ask->('Authorization', "Bearer $token") }
+                 1 .. 5), '200 200 200 200 200', 'who has a token has none';
 };
 
 
