@@ -14,6 +14,7 @@
 
 static ngx_int_t ngx_azora_route_check_row(ngx_conf_t *cf,
     const ngx_azora_endpoint_t *endpoint);
+static const char *ngx_azora_route_check_flags(const ngx_azora_row_t *row);
 static ngx_int_t ngx_azora_route_check_fields(ngx_conf_t *cf,
     const ngx_azora_endpoint_t *endpoint, const ngx_azora_field_t *fields,
     ngx_uint_t depth);
@@ -116,10 +117,8 @@ ngx_azora_route_check_row(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint)
     {
         wrong = "a STREAM is a GET with a handler";
 
-    } else if ((row->flags & NGX_AZORA_BATCH)
-               && (row->flags & NGX_AZORA_SLOW))
-    {
-        wrong = "it cannot be on the batch and the slow lane";
+    } else {
+        wrong = ngx_azora_route_check_flags(row);
     }
 
     if (wrong != NULL) {
@@ -127,6 +126,45 @@ ngx_azora_route_check_row(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint)
     }
 
     return NGX_OK;
+}
+
+
+/* Flags that contradict each other, or mean nothing where they stand. */
+
+static const char *
+ngx_azora_route_check_flags(const ngx_azora_row_t *row)
+{
+    ngx_uint_t  flags, body;
+
+    flags = row->flags;
+    body = (row->method != NGX_HTTP_GET && row->method != NGX_HTTP_DELETE);
+
+    if ((flags & NGX_AZORA_BATCH) && (flags & NGX_AZORA_SLOW)) {
+        return "it cannot be on the batch and the slow lane";
+    }
+
+    if ((flags & NGX_AZORA_WRITE) && row->method != NGX_HTTP_GET) {
+        return "WRITE is for a GET: all other methods write";
+    }
+
+    if (row->handler != NULL
+        && (flags & (NGX_AZORA_KEY_REQUIRED|NGX_AZORA_BATCH|NGX_AZORA_SLOW
+                     |NGX_AZORA_WRITE)))
+    {
+        return "a handler calls no SQL that a key, BATCH, SLOW or WRITE "
+               "could be about";
+    }
+
+    if ((flags & (NGX_AZORA_FORM|NGX_AZORA_POLICY)) && !body) {
+        return "FORM and POLICY are about a body, which GET and DELETE do "
+               "not have";
+    }
+
+    if ((flags & NGX_AZORA_HIDDEN) && row->returns != NULL) {
+        return "what is HIDDEN describes no reply";
+    }
+
+    return NULL;
 }
 
 
@@ -256,6 +294,10 @@ ngx_azora_route_check_place(const ngx_azora_endpoint_t *endpoint,
     ngx_uint_t  place;
 
     place = field->flags & (NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY);
+
+    if (field->flags & NGX_AZORA_NULLABLE) {
+        return "is NULLABLE, which only members of replies are";
+    }
 
     if (depth > NGX_AZORA_ITEMS_DEPTH_MAX) {
         return "is nested too deep";

@@ -151,6 +151,7 @@ FIELDS(f_both, FIELD("a", NGX_AZORA_TEXT,
                      NGX_AZORA_IN_PATH|NGX_AZORA_IN_QUERY, 0, 0));
 FIELDS(f_object, FIELD("a", NGX_AZORA_OBJECT, NGX_AZORA_IN_QUERY, 0, 0));
 FIELDS(f_secret, FIELD("a", NGX_AZORA_SECRET, NGX_AZORA_IN_QUERY, 0, 0));
+FIELDS(f_null, FIELD("a", NGX_AZORA_TEXT, NGX_AZORA_NULLABLE, 0, 0));
 FIELDS(f_made, FIELD("a", NGX_AZORA_TEXT, NGX_AZORA_MADE, 0, 0));
 FIELDS(f_other, FIELD("b", NGX_AZORA_SLUG, NGX_AZORA_IN_PATH, 0, 0));
 FIELDS(f_more, FIELD("a", NGX_AZORA_SLUG, NGX_AZORA_IN_PATH, 0, 0),
@@ -183,6 +184,19 @@ static const ngx_azora_field_t  f_25[26] = {
 #define CACHED(verb, flag, seconds)                                           \
     { .method = NGX_HTTP_##verb, .path = "/p", .flags = NGX_AZORA_##flag,     \
       .function = "test.f", .summary = "Tests", .cache = seconds }
+
+
+static ngx_int_t
+ngx_azora_test_handler(ngx_http_request_t *r)
+{
+    return NGX_DECLINED;
+}
+
+
+#define HANDLED(verb, flag, reply)                                            \
+    { .method = NGX_HTTP_##verb, .path = "/p",                                \
+      .flags = NGX_AZORA_PUBLIC|flag, .handler = ngx_azora_test_handler,      \
+      .returns = reply, .summary = "Tests" }
 
 #define BAD(row, why)         { { row, NGX_AZORA_ROWS_END }, why }
 #define POST(fields)          PUBLIC(POST, "/p", fields)
@@ -234,6 +248,23 @@ static const ngx_azora_wrong_t  wrongs[] = {
     { { CACHED(GET, PUBLIC|NGX_AZORA_WRITE, 60), NGX_AZORA_ROWS_END },
       "can be cached" },
     { { CACHED(GET, PUBLIC, 86401), NGX_AZORA_ROWS_END }, "than a day" },
+    BAD(ROW(NGX_HTTP_POST, "/p", NGX_AZORA_PUBLIC|NGX_AZORA_WRITE, NULL),
+        "WRITE is for a GET"),
+    BAD(ROW(NGX_HTTP_POST, "/p",
+            NGX_AZORA_PUBLIC|NGX_AZORA_BATCH|NGX_AZORA_SLOW, NULL),
+        "batch and the slow lane"),
+    BAD(ROW(NGX_HTTP_GET, "/p", NGX_AZORA_PUBLIC|NGX_AZORA_FORM, NULL),
+        "FORM and POLICY"),
+    BAD(ROW(NGX_HTTP_DELETE, "/p", NGX_AZORA_PUBLIC|NGX_AZORA_POLICY, NULL),
+        "FORM and POLICY"),
+    BAD(ROW(NGX_HTTP_GET, "/p", NGX_AZORA_PUBLIC|NGX_AZORA_STREAM, NULL),
+        "GET with a handler"),
+    BAD(HANDLED(GET, NGX_AZORA_SLOW, NULL), "a handler calls no SQL"),
+    BAD(HANDLED(GET, NGX_AZORA_STREAM|NGX_AZORA_WRITE, NULL),
+        "a handler calls no SQL"),
+    BAD(HANDLED(POST, NGX_AZORA_KEY, NULL), "a handler calls no SQL"),
+    BAD(HANDLED(GET, NGX_AZORA_HIDDEN, f_other), "describes no reply"),
+    BAD(POST(f_null), "only members of replies"),
     { { POST(NULL), POST(f_body), NGX_AZORA_ROWS_END },
       "has a row of this method and path" },
     { { PUBLIC(GET, "/p/{slug}", by_slug), PUBLIC(PUT, "/p/{id}", by_id),
