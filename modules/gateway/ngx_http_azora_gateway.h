@@ -131,8 +131,18 @@ typedef struct {
 extern ngx_module_t  ngx_http_azora_gateway_module;
 
 
+/* the name of a header that goes to services, in lower case */
+
+typedef struct {
+    ngx_str_t                    text;
+    ngx_uint_t                   hash;         /* set by ..._name_init() */
+} ngx_http_azora_gateway_name_t;
+
+
 /* ngx_http_azora_gateway_input.c: what upstreams and we see of a request */
 
+/* configuration time */
+void ngx_http_azora_gateway_input_init(void);
 /* POST_READ: nobody outside speaks in our name */
 ngx_int_t ngx_http_azora_gateway_post_read(ngx_http_request_t *r);
 /* PRECONTENT: who calls and in which trace, for the service behind */
@@ -149,9 +159,10 @@ typedef ngx_uint_t (*ngx_http_azora_gateway_drop_pt)(
  */
 ngx_int_t ngx_http_azora_gateway_drop(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data);
-/* name is static and in lower case; value must outlive the request */
+/* name is of the configuration; value must outlive the request */
 ngx_int_t ngx_http_azora_gateway_push(ngx_http_request_t *r,
-    const ngx_str_t *name, const ngx_str_t *value);
+    const ngx_http_azora_gateway_name_t *name, const ngx_str_t *value);
+void ngx_http_azora_gateway_name_init(ngx_http_azora_gateway_name_t *name);
 
 /* ngx_http_azora_gateway_header.c: azora_request_header, ..._response_... */
 char *ngx_http_azora_gateway_edit(ngx_conf_t *cf, ngx_command_t *cmd,

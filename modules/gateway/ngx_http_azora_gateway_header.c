@@ -23,7 +23,7 @@ typedef struct {
     ngx_http_azora_gateway_action_e   action;
     ngx_str_t                         name;
     ngx_str_t                         to;        /* as it is written */
-    ngx_str_t                         to_lower;
+    ngx_http_azora_gateway_name_t     to_lower;
     ngx_uint_t                        prefix;    /* whatever begins with name */
     ngx_http_complex_value_t          value;
 } ngx_http_azora_gateway_edit_t;
@@ -145,11 +145,14 @@ ngx_http_azora_gateway_edit_parse(ngx_conf_t *cf,
 
     if (ngx_http_azora_gateway_edit_name(cf, &edit->name, NULL) != NGX_OK
         || (edit->to.len
-            && ngx_http_azora_gateway_edit_name(cf, &edit->to, &edit->to_lower)
+            && ngx_http_azora_gateway_edit_name(cf, &edit->to,
+                                                &edit->to_lower.text)
                != NGX_OK))
     {
         return "takes names of headers, and none that frames a message";
     }
+
+    ngx_http_azora_gateway_name_init(&edit->to_lower);
 
     if (edit->action != NGX_HTTP_AZORA_GATEWAY_SET) {
         return NGX_CONF_OK;
@@ -350,8 +353,8 @@ ngx_http_azora_gateway_rename(ngx_list_part_t *part,
             }
 
             h[i].key = edit->to;
-            h[i].lowcase_key = edit->to_lower.data;
-            h[i].hash = ngx_hash_key(edit->to_lower.data, edit->to_lower.len);
+            h[i].lowcase_key = edit->to_lower.text.data;
+            h[i].hash = edit->to_lower.hash;
         }
     }
 }
@@ -417,7 +420,7 @@ ngx_http_azora_gateway_edit_response(ngx_http_request_t *r,
 
     h->hash = 1;
     h->key = edit->to;
-    h->lowcase_key = edit->to_lower.data;
+    h->lowcase_key = edit->to_lower.text.data;
     h->value = value;
 
     return NGX_OK;

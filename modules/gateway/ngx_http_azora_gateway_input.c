@@ -14,7 +14,8 @@
 
 static ngx_uint_t ngx_http_azora_gateway_ours(const ngx_table_elt_t *h,
     const void *data);
-static ngx_uint_t ngx_http_azora_gateway_secret(const ngx_table_elt_t *h,
+static ngx_uint_t ngx_http_azora_gateway_secret(const ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_azora_gateway_untold(const ngx_table_elt_t *h,
     const void *data);
 static ngx_uint_t ngx_http_azora_gateway_traced(const ngx_table_elt_t *h,
     const void *data);
@@ -29,25 +30,56 @@ static ngx_int_t ngx_http_azora_gateway_identity_headers(
 
 
 typedef struct {
-    ngx_str_t    name;
-    size_t       offset;
+    ngx_http_azora_gateway_name_t  name;
+    size_t                         offset;
 } ngx_http_azora_gateway_header_t;
 
 
-static const ngx_http_azora_gateway_header_t
+static ngx_http_azora_gateway_header_t
     ngx_http_azora_gateway_headers[] = {
-    { ngx_string("x-azora-subject"),
+    { { ngx_string("x-azora-subject"), 0 },
       offsetof(ngx_azora_principal_t, subject) },
-    { ngx_string("x-azora-session"),
+    { { ngx_string("x-azora-session"), 0 },
       offsetof(ngx_azora_principal_t, session) },
-    { ngx_string("x-azora-roles"),
+    { { ngx_string("x-azora-roles"), 0 },
       offsetof(ngx_azora_principal_t, roles) },
-    { ngx_string("x-azora-scope"),
+    { { ngx_string("x-azora-scope"), 0 },
       offsetof(ngx_azora_principal_t, scope) },
-    { ngx_string("x-azora-tier"),
+    { { ngx_string("x-azora-tier"), 0 },
       offsetof(ngx_azora_principal_t, tier) },
-    { ngx_null_string, 0 }
+    { { ngx_null_string, 0 }, 0 }
 };
+
+
+static ngx_http_azora_gateway_name_t  ngx_http_azora_gateway_traces[] = {
+    { ngx_string("traceparent"), 0 },
+    { ngx_string("tracestate"), 0 },
+    { ngx_string("x-request-id"), 0 }
+};
+
+static ngx_http_azora_gateway_name_t  ngx_http_azora_gateway_jwt = {
+    ngx_string("x-azora-identity"), 0
+};
+
+
+void
+ngx_http_azora_gateway_input_init(void)
+{
+    ngx_uint_t                        i;
+    ngx_http_azora_gateway_header_t  *header;
+
+    for (header = ngx_http_azora_gateway_headers; header->name.text.len;
+         header++)
+    {
+        ngx_http_azora_gateway_name_init(&header->name);
+    }
+
+    for (i = 0; i < 3; i++) {
+        ngx_http_azora_gateway_name_init(&ngx_http_azora_gateway_traces[i]);
+    }
+
+    ngx_http_azora_gateway_name_init(&ngx_http_azora_gateway_jwt);
+}
 
 
 ngx_int_t
@@ -104,11 +136,22 @@ ngx_http_azora_gateway_named(const ngx_table_elt_t *h, const char *name,
 /* a token, or a service account's key */
 
 static ngx_uint_t
-ngx_http_azora_gateway_secret(const ngx_table_elt_t *h, const void *data)
+ngx_http_azora_gateway_secret(const ngx_table_elt_t *h)
 {
     return ngx_http_azora_gateway_named(h, "authorization", 13)
            || (ngx_http_azora_gateway_named(h, "x-api-key", 9)
                && ngx_strncmp(h->value.data, "azk_", 4) == 0);
+}
+
+
+/* what a service is not told, in one walk; an earlier location of the request
+   may have put some of ours in */
+
+static ngx_uint_t
+ngx_http_azora_gateway_untold(const ngx_table_elt_t *h, const void *data)
+{
+    return ngx_http_azora_gateway_ours(h, NULL)
+           || ngx_http_azora_gateway_secret(h);
 }
 
 
@@ -219,11 +262,6 @@ ngx_http_azora_gateway_trace(ngx_http_request_t *r)
     ngx_http_variable_value_t           *vv;
     ngx_http_azora_gateway_main_conf_t  *gmcf;
 
-    static const ngx_str_t  names[] = {
-        ngx_string("traceparent"), ngx_string("tracestate"),
-        ngx_string("x-request-id")
-    };
-
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_azora_gateway_module);
 
     /* the values are read before the client's own headers go */
@@ -252,7 +290,8 @@ ngx_http_azora_gateway_trace(ngx_http_request_t *r)
         value.data = vv->data;
         value.len = vv->len;
 
-        if (ngx_http_azora_gateway_push(r, &names[i], &value) != NGX_OK) {
+        if (ngx_http_azora_gateway_push(r, &ngx_http_azora_gateway_traces[i],
+                                        &value) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -269,16 +308,10 @@ ngx_http_azora_gateway_identity(ngx_http_request_t *r,
     ngx_str_t         token;
     ngx_azora_ctx_t  *ctx;
 
-    static const ngx_str_t  name = ngx_string("x-azora-identity");
-
     ctx = ngx_azora_get_ctx(r);
 
-    /* an earlier location of this request may have put some in */
-
     if (ctx == NULL
-        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_ours, NULL)
-           != NGX_OK
-        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_secret, NULL)
+        || ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_untold, NULL)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -300,7 +333,7 @@ ngx_http_azora_gateway_identity(ngx_http_request_t *r,
     }
 
     return (rc == NGX_OK)
-           ? ngx_http_azora_gateway_push(r, &name, &token)
+           ? ngx_http_azora_gateway_push(r, &ngx_http_azora_gateway_jwt, &token)
            : NGX_ERROR;
 }
 
@@ -313,7 +346,9 @@ ngx_http_azora_gateway_identity_headers(ngx_http_request_t *r,
     const ngx_str_t                        *value;
     const ngx_http_azora_gateway_header_t  *header;
 
-    for (header = ngx_http_azora_gateway_headers; header->name.len; header++) {
+    for (header = ngx_http_azora_gateway_headers; header->name.text.len;
+         header++)
+    {
         value = (const ngx_str_t *) ((const char *) who + header->offset);
 
         if (value->len == 0) {

@@ -17,6 +17,7 @@
 
 static ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data);
+static ngx_int_t ngx_http_azora_gateway_room(ngx_list_t *list);
 static ngx_int_t ngx_http_azora_gateway_runs(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_http_azora_gateway_drop_pt drop,
     const void *data, ngx_list_part_t **first, ngx_list_part_t **last);
@@ -136,11 +137,50 @@ ngx_http_azora_gateway_runs(ngx_http_request_t *r, ngx_list_part_t *part,
 }
 
 
+/*
+ * A list that was split ends with a short part, and ngx_list_push() would
+ * make one as short for each header.
+ */
+
+static ngx_int_t
+ngx_http_azora_gateway_room(ngx_list_t *list)
+{
+    ngx_list_part_t  *part;
+
+    if (list->last->nelts < list->nalloc
+        || list->nalloc >= NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN)
+    {
+        return NGX_OK;
+    }
+
+    part = ngx_palloc(list->pool, sizeof(ngx_list_part_t)
+                                  + NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN
+                                    * list->size);
+    if (part == NULL) {
+        return NGX_ERROR;
+    }
+
+    part->elts = part + 1;
+    part->nelts = 0;
+    part->next = NULL;
+
+    list->last->next = part;
+    list->last = part;
+    list->nalloc = NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN;
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
-ngx_http_azora_gateway_push(ngx_http_request_t *r, const ngx_str_t *name,
-    const ngx_str_t *value)
+ngx_http_azora_gateway_push(ngx_http_request_t *r,
+    const ngx_http_azora_gateway_name_t *name, const ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
+
+    if (ngx_http_azora_gateway_room(&r->headers_in.headers) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     h = ngx_list_push(&r->headers_in.headers);
     if (h == NULL) {
@@ -149,10 +189,17 @@ ngx_http_azora_gateway_push(ngx_http_request_t *r, const ngx_str_t *name,
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->key = *name;
-    h->lowcase_key = name->data;
-    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    h->key = name->text;
+    h->lowcase_key = name->text.data;
+    h->hash = name->hash;
     h->value = *value;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_azora_gateway_name_init(ngx_http_azora_gateway_name_t *name)
+{
+    name->hash = ngx_hash_key(name->text.data, name->text.len);
 }

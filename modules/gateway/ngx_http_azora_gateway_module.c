@@ -206,6 +206,8 @@ ngx_http_azora_gateway_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    ngx_http_azora_gateway_input_init();
+
     if (ngx_http_azora_gateway_upstream_zone(cf) != NGX_OK) {
         return NGX_ERROR;
     }
