@@ -238,13 +238,19 @@ subtest 'who asked first leaves' => sub {
 
 
 subtest 'whose worker dies' => sub {
-    my $path = '/probe/catalogue?wait=900&n=' . $n++;
-    my @all = map { $azora->connect } 1 .. 40;
+    my ($path, @answers);
 
-    $_->write(Azora::HTTP::format_request('GET', $path)) for @all;
-    sleep 0.3;
-    $azora->kill_worker;
-    my @answers = grep { $_ } map { eval { $_->read_response } } @all;
+    # now and then one worker has all of them
+    for (1 .. 5) {
+        $path = '/probe/catalogue?wait=900&n=' . $n++;
+        my @all = map { $azora->connect } 1 .. 40;
+
+        $_->write(Azora::HTTP::format_request('GET', $path)) for @all;
+        sleep 0.3;
+        $azora->kill_worker;
+        @answers = grep { $_ } map { eval { $_->read_response } } @all;
+        last if @answers;
+    }
 
     cmp_ok scalar @answers, '>', 0, 'the other worker\'s clients';
     is +(grep { $_->{status} != 200 } @answers), 0, 'are answered';
