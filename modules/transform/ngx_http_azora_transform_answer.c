@@ -196,9 +196,12 @@ ngx_http_azora_transform_gather(ngx_http_request_t *r,
             return NGX_DECLINED;
         }
 
-        ngx_memcpy(ctx->body.data + ctx->body.len, b->pos, size);
-        ctx->body.len += size;
-        b->pos = b->last;
+        if (size) {
+            /* the last one of an upstream has no memory at all */
+            ngx_memcpy(ctx->body.data + ctx->body.len, b->pos, size);
+            ctx->body.len += size;
+            b->pos = b->last;
+        }
 
         if (b->last_buf) {
             r->connection->buffered &= ~NGX_HTTP_AZORA_TRANSFORM_BUFFERED;
