@@ -238,9 +238,13 @@ ngx_azora_cache_count_news(const ngx_azora_cache_news_t *news)
 
 
 ngx_msec_t
-ngx_azora_cache_lease(void)
+ngx_azora_cache_lease(const ngx_azora_row_t *row)
 {
-    return ngx_azora_main_conf->pg.lanes[NGX_AZORA_LANE_READ].timeout
+    ngx_azora_lane_e  lane;
+
+    lane = ngx_azora_call_lane(row);
+
+    return ngx_azora_main_conf->pg.lanes[lane].timeout
            + NGX_AZORA_CACHE_LEASE_MORE;
 }
 
@@ -285,7 +289,7 @@ ngx_azora_cache_handler(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
                ^ (uint32_t) ngx_hextoi(key.fingerprint, 8);
 
     rc = ngx_azora_cache_get(&ngx_azora_main_conf->cache, &key,
-                             ngx_azora_cache_lease(), &copy, &news);
+                             ngx_azora_cache_lease(row), &copy, &news);
 
     ngx_azora_cache_count_news(&news);
 

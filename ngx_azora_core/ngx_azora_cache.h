@@ -144,8 +144,8 @@ typedef enum {
 void ngx_azora_cache_count(ngx_azora_cache_outcome_e outcome);
 void ngx_azora_cache_count_news(const ngx_azora_cache_news_t *news);
 
-/* how long one asks at most, and so how long a ticket lives */
-ngx_msec_t ngx_azora_cache_lease(void);
+/* how long one asks for a row at most, and so how long a ticket lives */
+ngx_msec_t ngx_azora_cache_lease(const ngx_azora_row_t *row);
 
 /*
  * Fills ctx->reply from a copy and sends it; returns what a handler does.

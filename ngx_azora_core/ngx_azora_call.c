@@ -16,7 +16,6 @@
 
 static ngx_int_t ngx_azora_call_statements(ngx_conf_t *cf,
     ngx_azora_endpoint_t *endpoint);
-static ngx_azora_lane_e ngx_azora_call_lane(const ngx_azora_row_t *row);
 static ngx_int_t ngx_azora_call_sql(ngx_conf_t *cf,
     const ngx_azora_endpoint_t *endpoint, ngx_uint_t keyed, ngx_str_t *sql);
 static ngx_int_t ngx_azora_call_key(ngx_http_request_t *r,
@@ -99,7 +98,7 @@ ngx_azora_call_statements(ngx_conf_t *cf, ngx_azora_endpoint_t *endpoint)
 }
 
 
-static ngx_azora_lane_e
+ngx_azora_lane_e
 ngx_azora_call_lane(const ngx_azora_row_t *row)
 {
     if (row->flags & NGX_AZORA_BATCH) {

@@ -187,7 +187,8 @@ ngx_azora_flight_look(ngx_azora_flight_t *flight)
         }
     }
 
-    rc = ngx_azora_cache_get(conf, &flight->key, ngx_azora_cache_lease(),
+    rc = ngx_azora_cache_get(conf, &flight->key,
+                             ngx_azora_cache_lease(flight->endpoint->row),
                              &copy, &news);
 
     ngx_azora_cache_count_news(&news);

@@ -307,6 +307,7 @@ void ngx_azora_field_bounds(const ngx_azora_field_t *field, int64_t *min,
 /* ngx_azora_call.c */
 ngx_int_t ngx_azora_call_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf);
 ngx_int_t ngx_azora_call_handler(ngx_http_request_t *r);
+ngx_azora_lane_e ngx_azora_call_lane(const ngx_azora_row_t *row);
 /* sends the row's statement with the request's parameters; NULL: no memory */
 ngx_azora_op_t *ngx_azora_call_query(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_azora_op_pt handler, void *data);

@@ -384,17 +384,19 @@ const ngx_azora_row_t  ngx_http_azora_wallet_rows[] = {
       .summary = "Send one amount to several wallets by parts" },
 
     { NGX_HTTP_GET, "/v1/economy",
-      NGX_AZORA_PUBLIC|NGX_AZORA_SLOW|NGX_AZORA_WRITE,
+      NGX_AZORA_PUBLIC|NGX_AZORA_SLOW,
       .fields = ngx_http_azora_wallet_economy_fields,
       .returns = ngx_http_azora_wallet_economy_returns,
       .function = "ledger.economy",
-      .summary = "Show a currency as a whole" },
+      .summary = "Show a currency as a whole",
+      .cache = 300 },
 
     { NGX_HTTP_GET, "/v1/ledger/trial-balance",
-      NGX_AZORA_PUBLIC|NGX_AZORA_SLOW|NGX_AZORA_WRITE,
+      NGX_AZORA_PUBLIC|NGX_AZORA_SLOW,
       .returns = ngx_http_azora_wallet_trial_returns,
       .function = "ledger.trial_balance",
-      .summary = "Show that every currency sums to zero" },
+      .summary = "Show that every currency sums to zero",
+      .cache = 5 },
 
     NGX_AZORA_ROWS_END
 };

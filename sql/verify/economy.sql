@@ -1,5 +1,6 @@
 BEGIN;
 
-SELECT name, at, body FROM ledger.snapshot WHERE false;
+-- no_snapshot took its table away again
+SELECT 1;
 
 ROLLBACK;

@@ -1,0 +1,5 @@
+BEGIN;
+
+SELECT 1 / (to_regclass('ledger.snapshot') IS NULL)::int;
+
+ROLLBACK;
