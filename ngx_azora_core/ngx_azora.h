@@ -465,11 +465,13 @@ ngx_uint_t ngx_azora_op_rows(ngx_azora_op_t *op);
 ngx_str_t ngx_azora_op_value(ngx_azora_op_t *op, ngx_uint_t row,
     ngx_uint_t column);
 /* of a failed operation: SQLSTATE (5 characters, "" when there is none),
-   primary message, DETAIL and HINT, each possibly empty */
+   primary message, DETAIL, HINT, and the JSON object of what else a refusal
+   tells, each possibly empty */
 const char *ngx_azora_op_sqlstate(ngx_azora_op_t *op);
 const char *ngx_azora_op_message(ngx_azora_op_t *op);
 const char *ngx_azora_op_detail(ngx_azora_op_t *op);
 const char *ngx_azora_op_hint(ngx_azora_op_t *op);
+const char *ngx_azora_op_members(ngx_azora_op_t *op);
 /* seconds a client should wait before it tries again, 1.. */
 ngx_uint_t ngx_azora_op_retry_after(ngx_azora_op_t *op);
 

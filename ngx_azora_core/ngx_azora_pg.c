@@ -470,6 +470,13 @@ ngx_azora_op_hint(ngx_azora_op_t *op)
 }
 
 
+const char *
+ngx_azora_op_members(ngx_azora_op_t *op)
+{
+    return ngx_azora_pg_field(op, PG_DIAG_DATATYPE_NAME);
+}
+
+
 static const char *
 ngx_azora_pg_field(ngx_azora_op_t *op, int field)
 {

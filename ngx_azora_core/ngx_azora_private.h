@@ -352,6 +352,9 @@ ngx_int_t ngx_azora_copy(ngx_pool_t *pool, ngx_str_t *dst,
 /* ngx_azora_problem.c */
 ngx_int_t ngx_azora_problem_init(ngx_conf_t *cf);
 ngx_int_t ngx_azora_problem_page(ngx_http_request_t *r);
+/* RFC 9457 3.2: an object of what else the problem tells, or NULL; names are
+   the function's own, not a client's */
+void ngx_azora_problem_members(ngx_http_request_t *r, json_t *members);
 /* name, detail and pointer are copied; pointer may be empty */
 ngx_int_t ngx_azora_problem_from_sql(ngx_http_request_t *r,
     ngx_uint_t status, const ngx_str_t *name, const ngx_str_t *detail,

@@ -200,6 +200,30 @@ ngx_azora_problem_member(ngx_http_request_t *r, const char *name,
 }
 
 
+void
+ngx_azora_problem_members(ngx_http_request_t *r, json_t *members)
+{
+    char        *text;
+    json_t      *value;
+    ngx_str_t    json;
+    const char  *name;
+
+    json_object_foreach(members, name, value) {
+
+        text = json_dumps(value, JSON_COMPACT|JSON_ENCODE_ANY);
+        if (text == NULL) {
+            return;
+        }
+
+        json.data = (u_char *) text;
+        json.len = ngx_strlen(text);
+        ngx_azora_problem_member(r, name, &json);
+
+        free(text);
+    }
+}
+
+
 ngx_int_t
 ngx_azora_problem_from_sql(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *name, const ngx_str_t *detail, const ngx_str_t *pointer)
@@ -248,6 +272,7 @@ ngx_int_t
 ngx_azora_op_problem(ngx_http_request_t *r, ngx_azora_op_t *op)
 {
     u_char      *p;
+    json_t      *members;
     ngx_str_t    name, detail, pointer, wait;
     const char  *state;
 
@@ -256,6 +281,10 @@ ngx_azora_op_problem(ngx_http_request_t *r, ngx_azora_op_t *op)
     switch (ngx_azora_op_status(op)) {
 
     case NGX_AZORA_OP_REFUSED:
+        members = json_loads(ngx_azora_op_members(op), 0, NULL);
+        ngx_azora_problem_members(r, members);
+        json_decref(members);
+
         name.data = (u_char *) ngx_azora_op_message(op);
         name.len = ngx_strlen(name.data);
         detail.data = (u_char *) ngx_azora_op_detail(op);

@@ -21,7 +21,6 @@ static ngx_int_t ngx_azora_result_replay(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_azora_op_t *op);
 static ngx_int_t ngx_azora_result_refusal(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *body);
-static void ngx_azora_result_members(ngx_http_request_t *r, json_t *members);
 
 
 void
@@ -242,35 +241,9 @@ ngx_azora_result_refusal(ngx_http_request_t *r, ngx_uint_t status,
 
     rc = ngx_azora_problem_from_sql(r, status, &name, &detail, &pointer);
 
-    ngx_azora_result_members(r, json_object_get(root, "members"));
+    ngx_azora_problem_members(r, json_object_get(root, "members"));
 
     json_decref(root);
 
     return rc;
-}
-
-
-/* RFC 9457 3.2; names are the function's own, not a client's */
-
-static void
-ngx_azora_result_members(ngx_http_request_t *r, json_t *members)
-{
-    char        *text;
-    json_t      *value;
-    ngx_str_t    json;
-    const char  *name;
-
-    json_object_foreach(members, name, value) {
-
-        text = json_dumps(value, JSON_COMPACT|JSON_ENCODE_ANY);
-        if (text == NULL) {
-            return;
-        }
-
-        json.data = (u_char *) text;
-        json.len = ngx_strlen(text);
-        ngx_azora_problem_member(r, name, &json);
-
-        free(text);
-    }
 }

@@ -11,11 +11,8 @@ AS $$
 DECLARE
     mail     text;
     was      text[];
-    refused  json := identity.step_up(caller);
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     PERFORM identity.hold_admins();
 

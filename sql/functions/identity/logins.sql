@@ -63,12 +63,8 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    refused  json := identity.step_up(caller);
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     RETURN (200, json_build_object(), NULL, NULL)::azora.reply;
 END
@@ -146,13 +142,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    refused  json := identity.step_up(caller);
     issuer   text;
     moved    bigint;
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     PERFORM 1 FROM identity.account AS a
     WHERE a.id = caller.subject

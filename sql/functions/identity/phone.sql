@@ -123,12 +123,8 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    refused  json := identity.step_up(caller);
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     UPDATE identity.account AS a
     SET phone = NULL, phone_verified_at = NULL

@@ -44,12 +44,9 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    refused  json := identity.step_up(caller);
     codes    json;
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     PERFORM 1 FROM identity.account AS a
     WHERE a.id = caller.subject

@@ -68,12 +68,9 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    refused      json := identity.step_up(caller);
     found_email  text;
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     SELECT a.email INTO found_email
     FROM identity.account AS a
@@ -115,13 +112,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    refused  json := identity.step_up(caller);
     codes    json;
     moved    bigint;
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     PERFORM 1 FROM identity.account AS a
     WHERE a.id = caller.subject
@@ -173,12 +167,8 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    refused  json := identity.step_up(caller);
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     PERFORM 1 FROM identity.account AS a
     WHERE a.id = caller.subject
@@ -205,12 +195,9 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    refused  json := identity.step_up(caller);
     held     identity.account;
 BEGIN
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
-    END IF;
+    PERFORM identity.step_up(caller);
 
     IF remove_user_totp.id = caller.subject THEN
         PERFORM azora.refuse(409, 'own-account',

@@ -14,7 +14,6 @@ AS $$
 DECLARE
     wanted    text := lower(update_me.handle);
     document  json;
-    refused   json;
     changed   text[] := array_remove(ARRAY[
         CASE WHEN update_me.name IS NOT NULL THEN 'name' END,
         CASE WHEN update_me.handle IS NOT NULL THEN 'handle' END], NULL);
@@ -32,11 +31,7 @@ BEGIN
     END IF;
 
     IF phone IS NOT NULL THEN
-        refused := identity.step_up(caller);
-    END IF;
-
-    IF refused IS NOT NULL THEN
-        RETURN (401, refused, NULL, NULL)::azora.reply;
+        PERFORM identity.step_up(caller);
     END IF;
 
     UPDATE identity.account AS a
