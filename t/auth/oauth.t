@@ -164,6 +164,8 @@ subtest 'the way there' => sub {
     unlike $other->{location}, qr/\Q$query{state}\E/, 'of each login its own';
     is $azora->get('/v1/auth/oauth/nowhere/start')->{status}, 404,
         'only to providers that are configured';
+    is $azora->get('/v1/auth/oauth/nowhere/callback?state=x')->{status}, 404,
+        'nor does anybody come back from there';
 };
 
 
