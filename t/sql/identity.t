@@ -142,6 +142,35 @@ $sql->app->do('SELECT azora.purge(100)');
 is($sql->value('SELECT count(*) FROM identity.login_failure'), 0,
    'old counts are purged');
 
+# of everything that ends, what is over goes and what is not stays
+my @ending = (
+    ['challenge', 'hash, account, created_at, expires_at',
+     q{sha256(n), $1, at - interval '1 minute', at}],
+    ['one_time_token',
+     'hash, account, purpose, email, created_at, expires_at',
+     q{sha256(n), $1, 'password-reset', 'x@example.org',
+       at - interval '1 minute', at}],
+    ['registration', 'id, email, name, hash, created_at',
+     q{azora.uuid7(), encode(n, 'escape') || '@example.org', 'X',
+       sha256(n), at}],
+    ['phone_code', 'id, account, phone, hash, created_at',
+     q{azora.uuid7(), $1, '+254712345678', sha256(n), at}],
+    ['revocation', 'seq, target, epoch, at',
+     q{CASE n WHEN '1' THEN 900001 ELSE 900002 END, $1, 1, at}],
+);
+for my $one (@ending) {
+    my ($table, $columns, $values) = @$one;
+    $sql->{dbh}->do("DELETE FROM identity.$table");
+    $sql->{dbh}->do("INSERT INTO identity.$table ($columns)
+        SELECT $values
+        FROM (VALUES ('1'::bytea, now() - interval '3 days'),
+                     ('2'::bytea, now() + interval '1 minute')) AS v (n, at)"
+        =~ s/\$1/'$ama'/r);
+}
+$sql->app->do('SELECT azora.purge(100)');
+is($sql->value("SELECT count(*) FROM identity.$_->[0]"), 1,
+   "$_->[0]: the old goes, the new stays") for @ending;
+
 $sql->{dbh}->do('UPDATE identity.account SET locked = true');
 is(login(password => 'ok')->{status}, 401, 'a locked account stays out');
 

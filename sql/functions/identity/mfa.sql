@@ -136,27 +136,3 @@ $$;
 
 COMMENT ON FUNCTION identity.mfa(azora.caller, text, text, text) IS
     'POST /v1/auth/mfa';
-
-CREATE OR REPLACE FUNCTION identity.purge_challenges(batch int)
-RETURNS int
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-    gone  int;
-BEGIN
-    DELETE FROM identity.challenge AS c
-    WHERE c.ctid = ANY (ARRAY(
-        SELECT o.ctid
-        FROM identity.challenge AS o
-        WHERE o.expires_at < now()
-        ORDER BY o.expires_at
-        LIMIT batch
-        FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS gone = ROW_COUNT;
-
-    RETURN gone;
-END
-$$;
-
-COMMENT ON FUNCTION identity.purge_challenges(int) IS
-    'Forgets logins that waited too long';

@@ -145,27 +145,3 @@ $$;
 
 COMMENT ON FUNCTION identity.remove_phone(azora.caller) IS
     'DELETE /v1/me/phone';
-
-CREATE OR REPLACE FUNCTION identity.purge_phone_codes(batch int)
-RETURNS int
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-    gone  int;
-BEGIN
-    DELETE FROM identity.phone_code AS c
-    WHERE c.ctid = ANY (ARRAY(
-        SELECT o.ctid
-        FROM identity.phone_code AS o
-        WHERE o.created_at < now() - interval '1 day'
-        ORDER BY o.created_at
-        LIMIT batch
-        FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS gone = ROW_COUNT;
-
-    RETURN gone;
-END
-$$;
-
-COMMENT ON FUNCTION identity.purge_phone_codes(int) IS
-    'Forgets codes that were sent to phones';

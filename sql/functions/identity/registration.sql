@@ -124,27 +124,3 @@ $$;
 
 COMMENT ON FUNCTION identity.finish_registration(azora.caller, bytea) IS
     'Makes the account of a proved address';
-
-CREATE OR REPLACE FUNCTION identity.purge_registrations(batch int)
-RETURNS int
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-    gone  int;
-BEGIN
-    DELETE FROM identity.registration AS r
-    WHERE r.ctid = ANY (ARRAY(
-        SELECT o.ctid
-        FROM identity.registration AS o
-        WHERE o.created_at < now() - interval '1 hour'
-        ORDER BY o.created_at
-        LIMIT batch
-        FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS gone = ROW_COUNT;
-
-    RETURN gone;
-END
-$$;
-
-COMMENT ON FUNCTION identity.purge_registrations(int) IS
-    'Forgets registrations that nobody answered';

@@ -131,27 +131,3 @@ $$;
 
 COMMENT ON FUNCTION identity.forgive_failures(text) IS
     'Forgets all failed logins of an account';
-
-CREATE OR REPLACE FUNCTION identity.purge_tokens(batch int)
-RETURNS int
-LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-    gone  int;
-BEGIN
-    DELETE FROM identity.one_time_token AS t
-    WHERE t.ctid = ANY (ARRAY(
-        SELECT o.ctid
-        FROM identity.one_time_token AS o
-        WHERE o.expires_at < now() - interval '1 day'
-        ORDER BY o.expires_at
-        LIMIT batch
-        FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS gone = ROW_COUNT;
-
-    RETURN gone;
-END
-$$;
-
-COMMENT ON FUNCTION identity.purge_tokens(int) IS
-    'Forgets links that are over';
