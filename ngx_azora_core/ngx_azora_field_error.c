@@ -35,6 +35,13 @@ ngx_azora_field_wrong(ngx_azora_validation_t *v,
 
     ngx_azora_field_bounds(field, &min, &max);
 
+    if (min == max) {
+        ngx_azora_problem_error(v->request, v->pointer, "%s: exactly %L%s",
+                                reason, min,
+                                ngx_azora_field_unit(field->kind));
+        return;
+    }
+
     ngx_azora_problem_error(v->request, v->pointer, "%s: %L to %L%s", reason,
                             min, max, ngx_azora_field_unit(field->kind));
 }

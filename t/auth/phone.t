@@ -68,6 +68,9 @@ subtest 'a number is proved' => sub {
         is_problem(phone($amina, $bad), 422, 'validation-failed', '/phone');
     }
     is_problem(confirm($amina, '123456'), 409, 'wrong-state');
+    is_problem(confirm($amina, '12'), 422, 'validation-failed', '/code');
+    is confirm($amina, '12')->{json}{errors}[0]{detail},
+        'is too short: exactly 6 bytes are allowed', 'in a sentence';
 
     my $r = phone($amina, $number);
     is $r->{status}, 200, 'a number is wanted' or diag $r->{body};
