@@ -520,6 +520,13 @@ uint64_t ngx_azora_generation(ngx_uint_t index);
 /* what it was when somebody listened last, true or not by now; 0: nobody did */
 uint64_t ngx_azora_generation_last(ngx_uint_t index);
 
+/*
+ * How often this node saw a generation fall, as it does when a backup is
+ * restored: numbers of before mean nothing then, also where they come again
+ * before somebody looks.
+ */
+ngx_uint_t ngx_azora_generation_falls(void);
+
 /* ngx_current_msec when this node's generations were last true; 0: never */
 ngx_msec_t ngx_azora_listened(void);
 

@@ -111,6 +111,17 @@ ngx_azora_generation_last(ngx_uint_t index)
 
 
 ngx_uint_t
+ngx_azora_generation_falls(void)
+{
+    ngx_azora_shm_t  *shm;
+
+    shm = ngx_azora_shm();
+
+    return shm ? (ngx_uint_t) shm->falls : 0;
+}
+
+
+ngx_uint_t
 ngx_azora_listening(void)
 {
     ngx_msec_t        lease;
@@ -153,6 +164,10 @@ ngx_azora_generation_store(const ngx_str_t *name, uint64_t value)
 
     if (old != value) {
         *place = (ngx_atomic_uint_t) value;
+    }
+
+    if (value < old) {
+        (void) ngx_atomic_fetch_add(&ngx_azora_shm()->falls, 1);
     }
 
     return old;

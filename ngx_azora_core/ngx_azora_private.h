@@ -164,6 +164,7 @@ typedef struct {
     uint32_t                      size;         /* of this header */
     uint64_t                      layout;       /* hash of counts below */
     ngx_atomic_t                  generations[NGX_AZORA_GENERATIONS_MAX];
+    ngx_atomic_t                  falls;        /* of generations */
     ngx_atomic_t                  listening;    /* generations are true until
                                                    then, ms; 0: they are not */
     ngx_atomic_t                  listened;     /* when they last were, ms */

@@ -34,12 +34,13 @@
 typedef struct {
     ngx_atomic_t                generation;
     ngx_atomic_t                until;        /* ngx_current_msec */
-    ngx_atomic_t                falls;        /* see ..._stamp() */
 } ngx_http_azora_auth_caused_t;
 
 typedef struct {
     uint64_t                    generation;   /* the list is complete up to
                                                  here; 0: never read */
+    ngx_uint_t                  falls;        /* the list is not of before the
+                                                 last of so many */
     uint64_t                    started;      /* loads */
     uint64_t                    finished;
     ngx_msec_t                  asked;        /* when the running one began */
@@ -58,6 +59,7 @@ static ngx_int_t ngx_http_azora_auth_caused_init(ngx_shm_zone_t *zone,
 static void ngx_http_azora_auth_moved(ngx_uint_t index, uint64_t value);
 static uint64_t ngx_http_azora_auth_latest(
     const ngx_http_azora_auth_main_conf_t *conf);
+static ngx_uint_t ngx_http_azora_auth_fell(void);
 static ngx_uint_t ngx_http_azora_auth_list_fresh(uint64_t generation);
 static ngx_uint_t ngx_http_azora_auth_list_counts(
     const ngx_http_azora_auth_main_conf_t *conf);
@@ -171,12 +173,9 @@ ngx_http_azora_auth_latest(const ngx_http_azora_auth_main_conf_t *conf)
 uint64_t
 ngx_http_azora_auth_stamp(uint64_t generation)
 {
-    ngx_http_azora_auth_caused_t  *caused;
-
-    caused = ngx_http_azora_auth_caused_zone->data;
-
-    return (generation == 0 || caused == NULL)
-           ? generation : generation + ((uint64_t) caused->falls << 48);
+    return (generation == 0)
+           ? 0
+           : generation + ((uint64_t) ngx_azora_generation_falls() << 48);
 }
 
 
@@ -230,19 +229,7 @@ ngx_http_azora_auth_moved(ngx_uint_t index, uint64_t value)
 
     state = &ngx_http_azora_auth_state;
 
-    if (value != 0 && value < state->generation) {
-        /* a backup was restored: what was read is of another past */
-        ngx_http_azora_auth_list_reset();
-        state->generation = 0;
-
-        if (ngx_http_azora_auth_caused_zone->data != NULL) {
-            (void) ngx_atomic_fetch_add(
-                &((ngx_http_azora_auth_caused_t *)
-                  ngx_http_azora_auth_caused_zone->data)->falls, 1);
-        }
-    }
-
-    if (value > state->generation && state->generation != 0
+    if (state->generation != 0 && !ngx_http_azora_auth_list_fresh(value)
         && state->op == NULL && !ngx_exiting)
     {
         (void) ngx_http_azora_auth_load();
@@ -303,6 +290,15 @@ known:
 }
 
 
+/* Whether a backup was restored: what was read is of another past. */
+
+static ngx_uint_t
+ngx_http_azora_auth_fell(void)
+{
+    return ngx_http_azora_auth_state.falls != ngx_azora_generation_falls();
+}
+
+
 static ngx_uint_t
 ngx_http_azora_auth_list_fresh(uint64_t generation)
 {
@@ -310,7 +306,7 @@ ngx_http_azora_auth_list_fresh(uint64_t generation)
 
     state = &ngx_http_azora_auth_state;
 
-    if (state->generation == 0) {
+    if (state->generation == 0 || ngx_http_azora_auth_fell()) {
         return 0;
     }
 
@@ -333,7 +329,7 @@ ngx_http_azora_auth_list_counts(const ngx_http_azora_auth_main_conf_t *conf)
 
     state = &ngx_http_azora_auth_state;
 
-    if (state->generation == 0) {
+    if (state->generation == 0 || ngx_http_azora_auth_fell()) {
         return 0;
     }
 
@@ -390,6 +386,11 @@ ngx_http_azora_auth_load(void)
 
     state = &ngx_http_azora_auth_state;
 
+    if (ngx_http_azora_auth_fell()) {
+        state->falls = ngx_azora_generation_falls();
+        state->generation = 0;
+    }
+
     state->started++;
     state->asked = ngx_current_msec;
     state->whole = (state->generation == 0);
@@ -424,7 +425,7 @@ ngx_http_azora_auth_loaded(ngx_azora_op_t *op, void *data)
         rc = ngx_http_azora_auth_load_rows(op);
 
         if (rc == NGX_AGAIN) {
-            /* too much is new: all of it, which is bounded */
+            /* too much is new, or all is: all of it, which is bounded */
             state->generation = 0;
             state->started--;
 
@@ -474,7 +475,9 @@ ngx_http_azora_auth_load_rows(ngx_azora_op_t *op)
     at = 0;
     n = ngx_azora_op_rows(op);
 
-    if (n > NGX_HTTP_AZORA_AUTH_ROWS_MAX && !state->whole) {
+    if (ngx_http_azora_auth_fell()
+        || (n > NGX_HTTP_AZORA_AUTH_ROWS_MAX && !state->whole))
+    {
         return NGX_AGAIN;
     }
 
