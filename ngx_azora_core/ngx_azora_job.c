@@ -282,9 +282,15 @@ ngx_azora_job_claim(ngx_azora_job_run_t *run)
         return;
     }
 
-    if (run->op != NULL || run->nlive >= run->kind->running) {
-        /* an end of something looks again */
+    if (run->op != NULL) {
+        /* its end looks again */
         run->again = 1;
+        return;
+    }
+
+    if (run->nlive >= run->kind->running) {
+        /* an end that was reported looks at once, one that was not does not */
+        ngx_azora_job_later(run);
         return;
     }
 

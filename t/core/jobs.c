@@ -11,17 +11,19 @@
 static ngx_int_t ngx_azora_probe_init(ngx_conf_t *cf);
 static void ngx_azora_probe_job(ngx_azora_job_t *job);
 static void ngx_azora_probe_end_after(ngx_azora_job_t *job,
-    ngx_msec_t delay);
+    ngx_msec_t delay, ngx_uint_t leave);
 static void ngx_azora_probe_timer(ngx_event_t *ev);
 
 
 typedef struct {
     ngx_event_t       timer;
     ngx_azora_job_t  *job;
+    ngx_uint_t        leave;
 } ngx_azora_probe_wait_t;
 
 
 static ngx_connection_t  ngx_azora_probe_nobody = { .fd = (ngx_socket_t) -1 };
+static ngx_uint_t        ngx_azora_probe_left;
 
 
 static const ngx_azora_job_kind_t  ngx_azora_probe_kind = {
@@ -72,7 +74,7 @@ ngx_azora_probe_init(ngx_conf_t *cf)
 }
 
 
-/* {"do": "done|fail|reject|later|hold|wait|late", "name": "..."} */
+/* {"do": "done|fail|reject|later|hold|wait|late|leave", "name": "..."} */
 
 static void
 ngx_azora_probe_job(ngx_azora_job_t *job)
@@ -97,10 +99,18 @@ ngx_azora_probe_job(ngx_azora_job_t *job)
         ngx_azora_job_end(job, NGX_AZORA_JOB_FAILED, "busy", 503, 7200);
 
     } else if (ngx_strstr(payload.data, "\"wait\"")) {
-        ngx_azora_probe_end_after(job, 200);
+        ngx_azora_probe_end_after(job, 200, 0);
 
     } else if (ngx_strstr(payload.data, "\"do\" : \"late\"")) {
-        ngx_azora_probe_end_after(job, 2 * ngx_azora_probe_kind.lease);
+        ngx_azora_probe_end_after(job, 2 * ngx_azora_probe_kind.lease, 0);
+
+    } else if (ngx_strstr(payload.data, "\"leave\"")) {
+        /* as many as may run, after the next look for others */
+        if (ngx_azora_probe_left++ < ngx_azora_probe_kind.running) {
+            ngx_azora_probe_end_after(job, 1500, 1);
+        } else {
+            ngx_azora_job_end(job, NGX_AZORA_JOB_DONE, "", 0, 0);
+        }
     }
 
     /* what is held is never ended */
@@ -108,7 +118,8 @@ ngx_azora_probe_job(ngx_azora_job_t *job)
 
 
 static void
-ngx_azora_probe_end_after(ngx_azora_job_t *job, ngx_msec_t delay)
+ngx_azora_probe_end_after(ngx_azora_job_t *job, ngx_msec_t delay,
+    ngx_uint_t leave)
 {
     ngx_azora_probe_wait_t  *wait;
 
@@ -119,6 +130,7 @@ ngx_azora_probe_end_after(ngx_azora_job_t *job, ngx_msec_t delay)
     }
 
     wait->job = job;
+    wait->leave = leave;
     wait->timer.handler = ngx_azora_probe_timer;
     wait->timer.data = &ngx_azora_probe_nobody;
     wait->timer.log = ngx_cycle->log;
@@ -134,6 +146,11 @@ ngx_azora_probe_timer(ngx_event_t *ev)
 
     wait = (ngx_azora_probe_wait_t *)
                ((u_char *) ev - offsetof(ngx_azora_probe_wait_t, timer));
+
+    if (wait->leave) {
+        ngx_azora_job_leave(wait->job);
+        return;
+    }
 
     ngx_azora_job_end(wait->job, NGX_AZORA_JOB_DONE, "", 0, 0);
 }

@@ -194,6 +194,15 @@ SQL
 };
 
 
+subtest 'a handler that leaves its jobs' => sub {
+    my @ids = map { enqueue('leave', "left $_") } 1 .. 4;
+    ok soon(sub { 4 == grep { begun("left $_") } 1 .. 4 }),
+        'as many as may run at once';
+    ok soon(sub { !grep { job($_) } @ids }),
+        'they are claimed again, though no end of them was reported';
+};
+
+
 subtest 'a handler that takes longer than the lease' => sub {
     my $id = enqueue('hold', 'slow');
     ok soon(sub { begun('slow') == 1 }), 'it is under way';
