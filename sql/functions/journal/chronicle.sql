@@ -1,11 +1,12 @@
 -- The bytes of an entry in the public log: what a leaf is the hash of. Nothing
 -- personal, the members in this order, no blanks; docs/CHRONICLE.md has it.
+-- STABLE as to_char() is, or it would not be put in place.
 CREATE OR REPLACE FUNCTION journal.entry_text(
     type          text,
     at            timestamptz,
     payload_hash  bytea
 ) RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT '{"v":1,"type":"' || type || '","at":"'
            || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
