@@ -414,6 +414,7 @@ ngx_http_azora_gateway_breaker_free(ngx_peer_connection_t *pc, void *data,
     }
 
     p->stale = pc->cached && pc->connection
+               && p->upstream->headers_in.status_n == 0
                && !pc->connection->read->timedout
                && !pc->connection->write->timedout;
     outcome = ngx_http_azora_gateway_breaker_outcome(p, state);
@@ -461,7 +462,7 @@ ngx_http_azora_gateway_breaker_outcome(ngx_http_azora_gateway_peer_t *p,
     }
 
     if (state & NGX_PEER_FAILED) {
-        return (p->stale && status == 0) ? NGX_DECLINED : NGX_ERROR;
+        return p->stale ? NGX_DECLINED : NGX_ERROR;
     }
 
     if (state & NGX_PEER_NEXT) {

@@ -15,7 +15,9 @@
 #include "ngx_http_azora_gateway.h"
 
 
-#define NGX_HTTP_AZORA_GATEWAY_DOUBLINGS  10
+/* ten times as much at most, which four doublings are more than */
+#define NGX_HTTP_AZORA_GATEWAY_DOUBLINGS  4
+#define NGX_HTTP_AZORA_GATEWAY_PAUSES     10
 
 /* how often a client is looked at that does not take what there is */
 #define NGX_HTTP_AZORA_GATEWAY_CLIENT_MS  1000
@@ -208,8 +210,11 @@ ngx_http_azora_gateway_pause_begin(ngx_event_t *ev)
     p->write = u->write_event_handler;
     u->write_event_handler = ngx_http_azora_gateway_hold;
 
-    doublings = ngx_min(p->tries, NGX_HTTP_AZORA_GATEWAY_DOUBLINGS);
-    most = ngx_min(p->conf->pause << (doublings - 1), 10 * p->conf->pause);
+    /* this try is among them, and so is the first, which did not wait */
+
+    doublings = ngx_min(p->tries - 2, NGX_HTTP_AZORA_GATEWAY_DOUBLINGS);
+    most = ngx_min(p->conf->pause << doublings,
+                   p->conf->pause * NGX_HTTP_AZORA_GATEWAY_PAUSES);
 
     ev->handler = ngx_http_azora_gateway_pause_end;
     ngx_add_timer(ev, 1 + (ngx_msec_t) ngx_random() % most);

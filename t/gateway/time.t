@@ -48,6 +48,12 @@ upstream pause {
     keepalive 8;
     azora_breaker failures=200 retries=100% pause=300ms;
 }
+upstream once {
+    server 127.0.0.1:$port_a max_fails=0;
+    server 127.0.0.1:$port_a max_fails=0;
+    keepalive 32;
+    azora_breaker failures=200 retries=100% pause=400ms;
+}
 upstream none {
     server 127.0.0.1:$port_a max_fails=0;
     server 127.0.0.1:$port_a max_fails=0;
@@ -68,6 +74,7 @@ location /tries/ { proxy_pass http://tries; }
 location /both/ { proxy_pass http://both; }
 location /counts/ { proxy_pass http://counts; }
 location /pause/ { proxy_pass http://pause; }
+location /once/ { proxy_pass http://once; }
 location /none/ { proxy_pass http://none; }
 location /stale/ {
     proxy_pass http://stale;
@@ -219,6 +226,23 @@ subtest 'a pause before each try' => sub {
     is $r->{status}, 502, 'connections that end while they are held';
     $a->mode('ok');
     is $azora->get('/pause/x')->{status}, 200, 'do no harm';
+};
+
+
+subtest 'a pause after a refusal on a kept connection' => sub {
+    together($azora, map { ['GET', "/once/mode/late/$_"] } 1 .. 24);
+    $a->mode('fail');
+    my ($sum, $most, $n) = (0, 0, 10);
+
+    for (1 .. $n) {
+        my ($r, $took) = timed('/once/x');
+        is $r->{status}, 503, 'tried twice';
+        $sum += $took;
+        $most = $took if $took > $most;
+    }
+    cmp_ok $sum / $n, '>', 0.08, 'it waits, too';
+    cmp_ok $most, '<', 0.4 + 0.15 * $azora->patience, 'no longer than it says';
+    $a->mode('ok');
 };
 
 
