@@ -11,6 +11,7 @@
 
 static ngx_int_t ngx_http_azora_transform_acceptable(ngx_http_request_t *r,
     const ngx_http_azora_transform_conf_t *conf);
+static ngx_uint_t ngx_http_azora_transform_says_json(ngx_http_request_t *r);
 static void ngx_http_azora_transform_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_transform_take(ngx_http_request_t *r,
     const ngx_http_azora_transform_conf_t *conf);
@@ -78,7 +79,7 @@ ngx_http_azora_transform_acceptable(ngx_http_request_t *r,
         || ngx_azora_request_header(r, "Content-Encoding", &encoding)
            == NGX_OK)
     {
-        if (conf->other) {
+        if (conf->other && !ngx_http_azora_transform_says_json(r)) {
             return NGX_DECLINED;
         }
 
@@ -94,6 +95,40 @@ ngx_http_azora_transform_acceptable(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Whether a service could take the body for JSON: by any Content-Type of it,
+ * with whatever suffix or charset, and whatever the encoding is said to be.
+ */
+
+static ngx_uint_t
+ngx_http_azora_transform_says_json(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("Content-Type") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Content-Type",
+                                   sizeof("Content-Type") - 1)
+                   == 0
+                && ngx_strlcasestrn(h[i].value.data,
+                                    h[i].value.data + h[i].value.len,
+                                    (u_char *) "json", sizeof("json") - 2)
+                   != NULL)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 

@@ -214,6 +214,23 @@ subtest 'where what is no JSON passes' => sub {
 };
 
 
+subtest 'what calls itself JSON in another way does not' => sub {
+    my $before = $lms->count;
+
+    is_problem send_json('/in/lenient/a', $in, type => $_), 415,
+        'unsupported-media-type'
+        for 'application/json; charset=utf-16', 'application/vnd.api+json',
+            'text/JSON';
+    is_problem send_json('/in/lenient/a', $in,
+                         headers => [['Content-Encoding', 'identity']]), 415,
+        'unsupported-media-type';
+    is_problem send_json('/in/lenient/a', $in, type => 'text/plain',
+                         headers => [['Content-Type', 'application/json']]),
+        415, 'unsupported-media-type';
+    is $lms->count, $before, 'the service would have believed it';
+};
+
+
 subtest 'the answer as well' => sub {
     my $r = send_json('/both/a', '{"in":1,"out":2}');
     is $r->{status}, 200, 'is changed';
