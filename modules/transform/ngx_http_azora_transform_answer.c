@@ -14,6 +14,7 @@
 
 static ngx_int_t ngx_http_azora_transform_header(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_azora_transform_is_json(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_azora_transform_cut(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_transform_fail(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_transform_body(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -133,7 +134,13 @@ ngx_http_azora_transform_body(ngx_http_request_t *r, ngx_chain_t *in)
     rc = ngx_http_azora_transform_gather(r, ctx, conf->max, in);
 
     if (rc == NGX_AGAIN) {
-        return NGX_OK;
+
+        if (!ngx_http_azora_transform_cut(r)) {
+            return NGX_OK;
+        }
+
+        r->connection->buffered &= ~NGX_HTTP_AZORA_TRANSFORM_BUFFERED;
+        rc = NGX_DECLINED;
     }
 
     ctx->done = 1;
@@ -151,6 +158,18 @@ ngx_http_azora_transform_body(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return ngx_http_azora_transform_fail(r);
+}
+
+
+/*
+ * Whether there will be no more although the end has not come: NGINX is done
+ * with the service and would wait for the client to take what is held back.
+ */
+
+static ngx_uint_t
+ngx_http_azora_transform_cut(ngx_http_request_t *r)
+{
+    return r->upstream != NULL && r->upstream->cleanup == NULL;
 }
 
 

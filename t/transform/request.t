@@ -240,6 +240,14 @@ subtest 'the answer as well' => sub {
 };
 
 
+subtest 'an answer that is cut' => sub {
+    my $began = time;
+    my $r = send_json('/both/mode/body', '{"in":1}');
+    is_problem $r, 502, 'bad-gateway';
+    cmp_ok time - $began, '<', 4 * $azora->patience, 'is told at once';
+};
+
+
 subtest 'a client that is slow, and one that leaves' => sub {
     my $slow = $azora->connect;
     my $length = length $in;
