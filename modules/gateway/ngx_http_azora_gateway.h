@@ -116,6 +116,7 @@ typedef struct {
     ngx_int_t                    request_id;
     ngx_http_azora_gateway_upstream_t  *upstreams;  /* NULL: no azora_breaker */
     ngx_shm_zone_t              *zone;
+    ngx_array_t                  renames;      /* of requests, each once */
 } ngx_http_azora_gateway_main_conf_t;
 
 
@@ -158,6 +159,9 @@ typedef ngx_uint_t (*ngx_http_azora_gateway_drop_pt)(
  * stay valid.  NGX_ERROR: out of memory, and the list is as it was.
  */
 ngx_int_t ngx_http_azora_gateway_drop(ngx_http_request_t *r,
+    ngx_http_azora_gateway_drop_pt drop, const void *data);
+/* whether there is one that drop() names */
+ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data);
 /* name is of the configuration; value must outlive the request */
 ngx_int_t ngx_http_azora_gateway_push(ngx_http_request_t *r,

@@ -31,11 +31,15 @@ typedef struct {
 
 static ngx_int_t ngx_http_azora_gateway_edit_name(ngx_conf_t *cf,
     ngx_str_t *name, ngx_str_t *lower);
+static ngx_int_t ngx_http_azora_gateway_edit_known(ngx_conf_t *cf,
+    ngx_http_azora_gateway_edit_t *edit);
 static char *ngx_http_azora_gateway_edit_parse(ngx_conf_t *cf,
     ngx_http_azora_gateway_edit_t *edit);
 static ngx_uint_t ngx_http_azora_gateway_edited(const ngx_table_elt_t *h,
     const void *data);
 static ngx_uint_t ngx_http_azora_gateway_target(const ngx_table_elt_t *h,
+    const void *data);
+static ngx_uint_t ngx_http_azora_gateway_foreign(const ngx_table_elt_t *h,
     const void *data);
 static ngx_int_t ngx_http_azora_gateway_edit_value(ngx_http_request_t *r,
     ngx_http_azora_gateway_edit_t *edit, ngx_str_t *value);
@@ -154,6 +158,12 @@ ngx_http_azora_gateway_edit_parse(ngx_conf_t *cf,
 
     ngx_http_azora_gateway_name_init(&edit->to_lower);
 
+    if (edit->action == NGX_HTTP_AZORA_GATEWAY_RENAME
+        && ngx_http_azora_gateway_edit_known(cf, edit) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     if (edit->action != NGX_HTTP_AZORA_GATEWAY_SET) {
         return NGX_CONF_OK;
     }
@@ -166,6 +176,59 @@ ngx_http_azora_gateway_edit_parse(ngx_conf_t *cf,
 
     return (ngx_http_compile_complex_value(&ccv) == NGX_OK)
            ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/*
+ * The same renaming of several locations has one new name, by whose address it
+ * knows what it put there itself.
+ */
+
+static ngx_int_t
+ngx_http_azora_gateway_edit_known(ngx_conf_t *cf,
+    ngx_http_azora_gateway_edit_t *edit)
+{
+    ngx_uint_t                           i;
+    ngx_array_t                         *known;
+    ngx_http_azora_gateway_edit_t       *other;
+    ngx_http_azora_gateway_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_azora_gateway_module);
+    known = &gmcf->renames;
+
+    if (known->elts == NULL
+        && ngx_array_init(known, cf->pool, 4,
+                          sizeof(ngx_http_azora_gateway_edit_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    other = known->elts;
+
+    for (i = 0; i < known->nelts; i++) {
+        if (other[i].name.len == edit->name.len
+            && ngx_strncasecmp(other[i].name.data, edit->name.data,
+                               edit->name.len)
+               == 0
+            && ngx_strcmp(other[i].to_lower.text.data,
+                          edit->to_lower.text.data)
+               == 0)
+        {
+            edit->to_lower = other[i].to_lower;
+            return NGX_OK;
+        }
+    }
+
+    other = ngx_array_push(known);
+    if (other == NULL) {
+        return NGX_ERROR;
+    }
+
+    *other = *edit;
+
+    return NGX_OK;
 }
 
 
@@ -242,6 +305,18 @@ ngx_http_azora_gateway_target(const ngx_table_elt_t *h, const void *data)
 }
 
 
+/* of that name, and not renamed to it in an earlier location */
+
+static ngx_uint_t
+ngx_http_azora_gateway_foreign(const ngx_table_elt_t *h, const void *data)
+{
+    const ngx_http_azora_gateway_edit_t *edit = data;
+
+    return h->lowcase_key != edit->to_lower.text.data
+           && ngx_http_azora_gateway_target(h, data);
+}
+
+
 /*
  * A variable may hold what a client sent in an escaped form: what would begin
  * a header of its own is worth nothing.
@@ -296,7 +371,8 @@ static ngx_int_t
 ngx_http_azora_gateway_edit_request(ngx_http_request_t *r,
     ngx_http_azora_gateway_edit_t *edit)
 {
-    ngx_str_t  value;
+    ngx_str_t                       value;
+    ngx_http_azora_gateway_drop_pt  cleared;
 
     switch (edit->action) {
 
@@ -322,9 +398,12 @@ ngx_http_azora_gateway_edit_request(ngx_http_request_t *r,
 
     default:
 
-        if (ngx_http_azora_gateway_drop(r, ngx_http_azora_gateway_target, edit)
-            != NGX_OK)
-        {
+        cleared = ngx_http_azora_gateway_any(r, ngx_http_azora_gateway_edited,
+                                             edit)
+                  ? ngx_http_azora_gateway_target
+                  : ngx_http_azora_gateway_foreign;
+
+        if (ngx_http_azora_gateway_drop(r, cleared, edit) != NGX_OK) {
             return NGX_ERROR;
         }
 

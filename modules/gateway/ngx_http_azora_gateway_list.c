@@ -15,8 +15,6 @@
 #define NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN  8
 
 
-static ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
-    ngx_http_azora_gateway_drop_pt drop, const void *data);
 static ngx_int_t ngx_http_azora_gateway_room(ngx_list_t *list);
 static ngx_int_t ngx_http_azora_gateway_runs(ngx_http_request_t *r,
     ngx_list_part_t *part, ngx_http_azora_gateway_drop_pt drop,
@@ -27,7 +25,7 @@ ngx_int_t
 ngx_http_azora_gateway_drop(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data)
 {
-    ngx_list_t       *list;
+    ngx_list_t       *list, fresh;
     ngx_list_part_t  *part, *first, *last;
 
     if (!ngx_http_azora_gateway_any(r, drop, data)) {
@@ -52,8 +50,18 @@ ngx_http_azora_gateway_drop(ngx_http_request_t *r,
     } while (part);
 
     if (first == NULL || last == NULL) {
-        return ngx_list_init(list, r->pool, NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN,
-                             sizeof(ngx_table_elt_t));
+
+        if (ngx_list_init(&fresh, r->pool, NGX_HTTP_AZORA_GATEWAY_HEADERS_MIN,
+                          sizeof(ngx_table_elt_t))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        *list = fresh;
+        list->last = &list->part;
+
+        return NGX_OK;
     }
 
     list->part = *first;
@@ -66,7 +74,7 @@ ngx_http_azora_gateway_drop(ngx_http_request_t *r,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data)
 {

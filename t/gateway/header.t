@@ -47,6 +47,14 @@ location /there/ {
         proxy_pass http://lms;
     }
 }
+location /first/ {
+    azora_request_header rename X-Old X-New;
+    try_files /nothing \@then;
+}
+location \@then {
+    azora_request_header rename X-Old X-New;
+    proxy_pass http://lms;
+}
 location /back/ {
     azora_response_header remove X-Powered-*;
     azora_response_header remove Server;
@@ -117,6 +125,13 @@ subtest 'to a service' => sub {
     $h = told('/there/inner/a', ['X-Only', 1], ['X-Old', 'one']);
     is $h->{'x-only'}, undef, 'an inner level';
     is_deeply $h->{'x-old'}, ['one'], 'replaces the outer one';
+};
+
+
+subtest 'by way of another location' => sub {
+    my $h = told('/first/a', ['X-Old', 'one'], ['X-New', 'forged']);
+    is_deeply $h->{'x-new'}, ['one'], 'what was renamed is not lost';
+    is $h->{'x-old'}, undef, 'and has one name';
 };
 
 
