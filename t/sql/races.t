@@ -218,6 +218,21 @@ $first->rollback;
 is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 1,
    'and comes back to it');
 
+# whoever is forgotten while what they promised is paid
+my $going = $sql->register('going');
+sub forgetting { return 'SELECT ledger.erase_person(?)' }
+set_balance($going, 1000);
+my $owed = hold(10, as => $going, memo => 'for the bus');
+lock_row('hold', 'id', $owed);
+is(after_waiting([{ role => 'azora_owner' }, forgetting(), $going], sub {
+    is($sql->call('ledger.capture_hold', as => $kofi, id => $owed,
+                  amount => undef, %first)->{status}, 200,
+       'what somebody promised is being paid');
+    commit();
+}), undef, 'while they are forgotten');
+is_deeply($sql->rows('SELECT state, memo FROM ledger.hold WHERE id = ?',
+                     $owed)->[0], ['posted', undef], 'both happen');
+
 # credit that is lowered, and rewards at the end of what may ever be
 set_balance($ama, 0);
 $sql->value('SELECT ledger.set_floor(?, -100)', wallet($ama));

@@ -1,18 +1,24 @@
 -- Closes a person's wallets: nothing reaches them any more. What was promised
 -- to them is given up, as they could have; what they promised is still paid.
--- Everything is locked before it is touched, in the one order.
+-- Everything is locked before it is touched, in the one order: their holds,
+-- also those of which only words will go, and then the accounts.
 CREATE OR REPLACE FUNCTION ledger.close_wallets(owned bigint[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    holds  uuid[] := ARRAY(SELECT h.id
-                           FROM ledger.hold AS h
-                           WHERE h.credit = ANY (owned)
-                             AND h.state = 'pending'
-                           ORDER BY h.id
-                           FOR NO KEY UPDATE);
-    hold   uuid;
+    locked  uuid[] := ARRAY(SELECT h.id
+                            FROM ledger.hold AS h
+                            WHERE h.account = ANY (owned)
+                               OR h.credit = ANY (owned)
+                            ORDER BY h.id
+                            FOR NO KEY UPDATE);
+    holds   uuid[] := ARRAY(SELECT h.id
+                            FROM ledger.hold AS h
+                            WHERE h.id = ANY (locked)
+                              AND h.credit = ANY (owned)
+                              AND h.state = 'pending');
+    hold    uuid;
 BEGIN
     PERFORM ledger.lock_accounts(owned || ARRAY(
         SELECT h.account FROM ledger.hold AS h WHERE h.id = ANY (holds)));
