@@ -233,6 +233,30 @@ is(after_waiting([{ role => 'azora_owner' }, forgetting(), $going], sub {
 is_deeply($sql->rows('SELECT state, memo FROM ledger.hold WHERE id = ?',
                      $owed)->[0], ['posted', undef], 'both happen');
 
+# and what is promised to somebody while they are forgotten
+my $gone = $sql->register('gone');
+wallet($gone);
+set_balance($ama, 1000);
+$first->begin_work;
+$first->do(forgetting(), undef, $gone);
+my @late = (hold(10, to => $gone),
+            hold(20, to => $gone, settles_at => $sql->value(
+                     q{SELECT now() + interval '1 hour'})));
+commit();
+is($sql->call('ledger.capture_hold', as => $ama, id => $_, amount => undef)
+   ->{problem}, 'account-frozen', 'nobody pays who is gone') for @late;
+$sql->{dbh}->do('UPDATE ledger.hold SET settles_at = now() WHERE id = ?',
+                undef, $late[1]);
+is($sql->app->selectrow_array('SELECT ledger.settle_holds(10)'), 1,
+   'what was to settle ends');
+is_deeply($sql->rows('SELECT h.state, a.held, a.balance
+                      FROM ledger.hold AS h
+                           JOIN ledger.account AS a ON a.id = h.account
+                      WHERE h.id = ?', $late[1])->[0],
+          ['voided', 10, 1000], 'and is free again');
+is($sql->balance($gone), 0, 'they got nothing');
+$sql->value('SELECT ledger.void_hold(?)', $late[0]);
+
 # credit that is lowered, and rewards at the end of what may ever be
 set_balance($ama, 0);
 $sql->value('SELECT ledger.set_floor(?, -100)', wallet($ama));

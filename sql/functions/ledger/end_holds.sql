@@ -43,7 +43,8 @@ COMMENT ON FUNCTION ledger.expire_holds(int) IS
     'Ends holds whose time is over';
 
 -- Pays holds whose settlement was promised for now. What is frozen, or more
--- than the payee may have, stays held until it no longer is.
+-- than the payee may have, stays held until it no longer is; what was promised
+-- to somebody in the moment they went is given up, as all before it was.
 CREATE OR REPLACE FUNCTION ledger.settle_holds(batch int)
 RETURNS int
 LANGUAGE plpgsql VOLATILE
@@ -65,8 +66,10 @@ BEGIN
                         JOIN ledger.account AS d ON d.id = h.account
                         JOIN ledger.account AS c ON c.id = h.credit
                    WHERE h.state = 'pending' AND h.settles_at <= now()
-                     AND NOT d.frozen AND NOT c.frozen
-                     AND (h.amount <= ledger.room_of(h.credit)) IS NOT false
+                     AND (c.closed_at IS NOT NULL
+                          OR NOT d.frozen AND NOT c.frozen
+                             AND (h.amount <= ledger.room_of(h.credit))
+                                 IS NOT false)
                    ORDER BY h.settles_at
                    LIMIT batch
                    FOR NO KEY UPDATE OF h SKIP LOCKED);
@@ -81,14 +84,22 @@ BEGIN
         SELECT h.id, h.credit, h.amount, h.memo
         FROM ledger.hold AS h
         WHERE h.id = ANY (holds)
-          AND NOT EXISTS (SELECT 1 FROM unnest(states) AS s
-                          WHERE s.id IN (h.account, h.credit) AND s.frozen)
+          AND (ledger.is_closed(h.credit)
+               OR NOT EXISTS (SELECT 1 FROM unnest(states) AS s
+                              WHERE s.id IN (h.account, h.credit)
+                                AND s.frozen))
         ORDER BY h.settles_at, h.id
     LOOP
         BEGIN
-            PERFORM ledger.post_hold(hold.id, hold.credit, hold.amount,
-                                     'hold', hold.memo);
-            PERFORM ledger.journal_hold('hold.posted', hold.id, NULL);
+            IF ledger.is_closed(hold.credit) THEN
+                PERFORM ledger.void_hold(hold.id);
+                PERFORM ledger.journal_hold('hold.voided', hold.id, NULL);
+            ELSE
+                PERFORM ledger.post_hold(hold.id, hold.credit, hold.amount,
+                                         'hold', hold.memo);
+                PERFORM ledger.journal_hold('hold.posted', hold.id, NULL);
+            END IF;
+
             n := n + 1;
         EXCEPTION
             -- it waits, and must not keep the others waiting

@@ -114,7 +114,8 @@ COMMENT ON FUNCTION ledger.free_hold(uuid, bigint) IS
     'Gives the money of a hold free';
 
 -- Pays a hold, or a part of it; the rest is free again. Only one of many that
--- try gets it.
+-- try gets it. Whoever is gone gets nothing, also of what was promised in the
+-- moment they went.
 CREATE OR REPLACE FUNCTION ledger.post_hold(
     hold    uuid,
     credit  bigint,
@@ -133,6 +134,10 @@ BEGIN
 
     IF minor NOT BETWEEN 1 AND freed.amount THEN
         PERFORM ledger.refuse_transfer('amount-out-of-range');
+    END IF;
+
+    IF ledger.is_closed(credit) THEN
+        PERFORM ledger.refuse_transfer('account-frozen');
     END IF;
 
     PERFORM ledger.require_room(credit, minor);

@@ -23,9 +23,10 @@ COMMENT ON FUNCTION ledger.lock_accounts(bigint[]) IS
     'Locks accounts in the order of their ids';
 
 -- The same for the wallets of a batch, those of the callers and of the
--- recipients, as far as they exist and are not closed. Asked for as arrays, because an index is
--- walked through for an array at half the cost of a join; a batch in several
--- currencies may so lock wallets of its people that it does not need.
+-- recipients, as far as they exist and are not closed. Asked for as arrays,
+-- because an index is walked through for an array at half the cost of a join;
+-- a batch in several currencies may so lock wallets of its people that it does
+-- not need.
 CREATE OR REPLACE FUNCTION ledger.lock_wallets(
     callers     azora.caller[],
     owners      uuid[],
@@ -63,3 +64,15 @@ $$;
 
 COMMENT ON FUNCTION ledger.available(ledger.state) IS
     'What a locked account can pay';
+
+-- Ask under the account's lock.
+CREATE OR REPLACE FUNCTION ledger.is_closed(account bigint)
+RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+    SELECT EXISTS (SELECT 1 FROM ledger.account AS a
+                   WHERE a.id = account AND a.closed_at IS NOT NULL)
+$$;
+
+COMMENT ON FUNCTION ledger.is_closed(bigint) IS
+    'Whether nothing reaches an account any more';

@@ -84,9 +84,7 @@ BEGIN
 
     PERFORM ledger.lock_accounts(ARRAY[original.debit, original.credit]);
 
-    IF EXISTS (SELECT 1 FROM ledger.account AS a
-               WHERE a.id = original.debit AND a.closed_at IS NOT NULL)
-    THEN
+    IF ledger.is_closed(original.debit) THEN
         PERFORM azora.refuse(409, 'not-reversible',
             'Who paid this is not here any more.');
     END IF;
