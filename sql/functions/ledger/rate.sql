@@ -118,9 +118,7 @@ AS $$
     ON CONFLICT (sell, buy) DO UPDATE
     SET rate = excluded.rate,
         fee_bps = excluded.fee_bps,
-        valid_until = excluded.valid_until;
-
-    SELECT azora.bump('rates');
+        valid_until = excluded.valid_until
 $$;
 
 COMMENT ON FUNCTION ledger.do_rate(ledger.operation) IS
