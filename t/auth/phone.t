@@ -139,6 +139,21 @@ subtest 'a number that many want' => sub {
 };
 
 
+subtest 'an account for each message' => sub {
+    my $to = '+254733000000';
+    for my $n (1 .. 5) {
+        my $who = $azora->user("brief$n");
+        is phone($who, $to)->{status}, 200, "person $n";
+        is $azora->delete('/v1/me', token => $who->{token})->{status}, 204,
+            'who goes at once';
+    }
+    is_problem(phone($azora->user('brief6'), $to), 429, 'too-many-attempts');
+    is $azora->value('SELECT count(*) FROM identity.phone_code
+        WHERE phone = ? AND (account IS NOT NULL OR hash IS NOT NULL)', $to),
+        0, 'and the messages are nobody\'s';
+};
+
+
 subtest 'what happens is told' => sub {
     my $who = $azora->user('dayo');
     my $to = '+2348012345678';

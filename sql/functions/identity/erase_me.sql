@@ -45,7 +45,9 @@ BEGIN
     DELETE FROM identity.credential AS c WHERE c.account = caller.subject;
     PERFORM identity.forget_second_factor(caller.subject);
     PERFORM identity.forget_links(caller.subject);
-    DELETE FROM identity.phone_code AS c
+    -- How many codes a number got stays: who opens an account for each and
+    -- erases it would have it called all day.
+    UPDATE identity.phone_code AS c SET account = NULL, hash = NULL
     WHERE c.account = caller.subject;
     DELETE FROM identity.external_login AS e
     WHERE e.account = caller.subject;

@@ -49,6 +49,7 @@ AS $$
     UPDATE identity.phone_code AS c
     SET hash = decode(phone_code_number.hash, 'hex')
     WHERE c.id = phone_code_number.code AND c.used_at IS NULL
+      AND c.account IS NOT NULL
       AND c.created_at > now() - interval '10 minutes'
     RETURNING c.phone
 $$;
