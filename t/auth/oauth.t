@@ -421,6 +421,9 @@ subtest 'two factors, and locks' => sub {
     is $azora->post('/v1/auth/totp/confirm', token => $token,
                     json => { code => $code })->{status}, 200,
         'a login at a provider is recent enough for a second factor';
+    is $azora->value('SELECT array_to_string(amr, ?) FROM identity.session
+        WHERE id = ?', ' ', (Azora::Token::parts($token))[1]{sid}),
+        'oidc otp mfa', 'and stays one of a provider, without a password';
 
     $r = login();
     is problem($r), 'mfa-required', 'which is asked for then';

@@ -139,8 +139,10 @@ BEGIN
     UPDATE identity.totp AS t SET confirmed_at = now()
     WHERE t.account = caller.subject;
 
+    -- How it began stays: unlink_login() ends what a provider opened.
     UPDATE identity.session AS s
-    SET acr = '2', amr = '{pwd,otp,mfa}'
+    SET acr = '2',
+        amr = array_remove(array_remove(s.amr, 'otp'), 'mfa') || '{otp,mfa}'
     WHERE s.id = caller.session;
 
     codes := identity.recovery_codes(caller.subject);
