@@ -175,6 +175,24 @@ subtest 'what happens is told' => sub {
 };
 
 
+subtest 'another number in the place of the first' => sub {
+    my $who = $azora->user('ebele');
+    my ($first, $second) = ('+2348010000001', '+2348010000002');
+    phone($who, $first);
+    confirm($who, code($first, 1));
+    like message($first, 2), qr/phone number was set/, 'a first number';
+
+    phone($who, $second);
+    confirm($who, code($second, 1));
+    is known($who), $second, 'another one';
+    ok poll_until(20 * $azora->patience, sub {
+        grep { /another phone number/ } messages('ebele@example.org') }),
+        'is told by mail';
+    is scalar(my @all = messages("$second\@sms.localhost")), 1,
+        'and not to whoever set it alone';
+};
+
+
 subtest 'a session that somebody left open' => sub {
     $azora->sql("UPDATE identity.session
         SET authenticated_at = now() - interval '16 minutes'

@@ -123,7 +123,8 @@ BEGIN
 
     -- Whoever did not prove the address may never read it.
     IF person.email_verified_at IS NULL AND person.phone IS NOT NULL
-       AND template NOT IN ('email-verify', 'password-reset')
+       AND template NOT IN ('email-verify', 'password-reset',
+                            'phone-replaced')
     THEN
         RETURN QUERY
         SELECT person.phone, '{service}',

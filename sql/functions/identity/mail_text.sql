@@ -74,6 +74,10 @@ AS $$
          E'at %1$s somebody set the phone number of your account, with a code\n'
          'that was sent there.\n\n'
          'If it was not you, change your password and remove the number.'),
+        ('phone-replaced', 'your phone number was replaced',
+         E'at %1$s somebody set another phone number for your\n'
+         'account, with a code that was sent there.\n\n'
+         'If it was not you, change your password and set your own again.'),
         ('phone-removed', 'your phone number was removed',
          E'at %1$s the phone number of your account was removed.\n\n'
          'If it was not you, change your password and look at your\n'

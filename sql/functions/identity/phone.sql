@@ -59,7 +59,8 @@ COMMENT ON FUNCTION identity.phone_code_number(uuid, text) IS
 
 -- code is the keyed hash (hex) that NGINX made of it. The newest counts, for
 -- ten minutes and five tries; a wrong one is returned and not raised, because
--- its try has to stay counted.
+-- its try has to stay counted. That another number took the place of one is
+-- told by mail, as when one is removed: it may be who took the account over.
 CREATE OR REPLACE FUNCTION identity.confirm_phone(
     caller  azora.caller,
     code    text
@@ -69,10 +70,12 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    known     text;
     waiting   identity.phone_code;
     document  json;
 BEGIN
-    PERFORM 1 FROM identity.account AS a
+    SELECT a.phone INTO known
+    FROM identity.account AS a
     WHERE a.id = caller.subject AND a.erased_at IS NULL
     FOR UPDATE;
 
@@ -108,7 +111,9 @@ BEGIN
 
     PERFORM journal.append('user.phone_verified', caller.subject,
         jsonb_build_object('account', caller.subject), caller.traceparent);
-    PERFORM identity.send_mail('phone-changed', caller.subject);
+    PERFORM identity.send_mail(
+        CASE WHEN known IS DISTINCT FROM waiting.phone AND known IS NOT NULL
+             THEN 'phone-replaced' ELSE 'phone-changed' END, caller.subject);
 
     RETURN (200, document, NULL, NULL)::azora.reply;
 END
