@@ -10,6 +10,7 @@ use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
 use Azora::Process qw(poll_until slurp);
+use Azora::Story qw(at_once);
 use Azora::Test;
 use Test::More;
 use Time::HiRes qw(time);
@@ -151,6 +152,28 @@ subtest 'nobody is buried in mails' => sub {
     ok quiet(), 'all is sent';
     poll_until(20 * $azora->patience, sub { mails('dayo') >= 5 });
     is scalar(mails('dayo')), 5, 'five in an hour';
+
+    $azora->sql("SELECT identity.begin_registration('eze\@example.org', 'x',
+        'Eze') FROM generate_series(1, 24)");
+    ok quiet(), 'many at once';
+    poll_until(20 * $azora->patience, sub { mails('eze') >= 5 });
+    is scalar(mails('eze')), 5, 'are five in an hour, too';
+};
+
+
+subtest 'links that are followed at once' => sub {
+    for my $name (map { "femi$_" } 1 .. 5) {
+        my @tokens = map { register($name); (mail($name, $_))[1] } 1 .. 4;
+        my %seen;
+        $seen{ $_->{status} }++ for at_once($azora,
+            map { ['POST', '/v1/auth/email/verify', json => { token => $_ }]
+                } @tokens);
+        is_deeply \%seen, { 200 => 1, 404 => 3 }, "one makes $name";
+        is accounts($name), 1, 'an account';
+    }
+    is $azora->value('SELECT deadlocks FROM pg_stat_database
+        WHERE datname = current_database()'), 0,
+        'and none waits for another';
 };
 
 

@@ -1,7 +1,8 @@
 -- Where addresses are proved, an account is made when its mail is answered and
 -- not before. So a stranger gets the same answer in the same time for every
--- address, cannot log in to find out, and never has a password on an account
--- of whose address somebody else answered the mail.
+-- address, cannot log in to find out, and has no password on an account that
+-- the owner of the address opens: that has the one of whoever asked for the
+-- very mail that was answered.
 CREATE OR REPLACE FUNCTION identity.begin_registration(
     email     text,
     password  text,
@@ -29,6 +30,19 @@ $$;
 COMMENT ON FUNCTION identity.begin_registration(text, text, text) IS
     'Keeps what an account will be made of';
 
+-- What is sent to an address and what comes of it is decided one after the
+-- other: mails are counted, and of two links that are followed one counts.
+CREATE OR REPLACE FUNCTION identity.hold_address(email text)
+RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT pg_advisory_xact_lock(hashtext('identity.registration'),
+                                 hashtext(hold_address.email))
+$$;
+
+COMMENT ON FUNCTION identity.hold_address(text) IS
+    'Holds the registrations of an address';
+
 -- The mail of a registration: a link, or the news that there is an account.
 -- No row when nothing is to be sent; no address gets more than five an hour.
 CREATE OR REPLACE FUNCTION identity.registration_mail(
@@ -45,6 +59,8 @@ BEGIN
     FROM identity.registration AS r
     WHERE r.id = registration_mail.registration
       AND r.created_at > now() - interval '1 hour';
+
+    PERFORM identity.hold_address(wanted);
 
     IF wanted IS NULL
        OR (SELECT count(*) >= 5 FROM identity.registration AS r
@@ -63,6 +79,10 @@ BEGIN
                     THEN decode(registration_mail.hash, 'hex') END,
         password = CASE WHEN NOT taken THEN r.password END
     WHERE r.id = registration_mail.registration;
+
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
 
     IF NOT taken OR EXISTS (SELECT 1 FROM identity.account AS a
                             WHERE a.email = wanted AND NOT a.locked)
@@ -90,6 +110,10 @@ DECLARE
     wanted  identity.registration;
     made    uuid := azora.uuid7();
 BEGIN
+    PERFORM identity.hold_address(r.email)
+    FROM identity.registration AS r
+    WHERE r.hash = finish_registration.hash;
+
     DELETE FROM identity.registration AS r
     WHERE r.hash = finish_registration.hash
       AND r.created_at > now() - interval '1 hour'
