@@ -67,6 +67,8 @@ subtest 'register refuses' => sub {
             password => undef],
         ['a row of keys', 422, 'common-password', '/password',
             password => 'qwertyuiop'],
+        ['what many have', 422, 'common-password', '/password',
+            password => 'NCC1701d'],
         ['one character', 422, 'common-password', '/password',
             password => 'kkkkkkkkkkkk'],
         ['the address itself', 422, 'common-password', '/password',
