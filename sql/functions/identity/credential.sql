@@ -58,7 +58,7 @@ COMMENT ON FUNCTION identity.own_credential(uuid) IS
 CREATE OR REPLACE FUNCTION identity.credential_tag(
     credential identity.credential
 ) RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT left(encode(sha256(convert_to(credential.password, 'UTF8')),
                        'hex'), 16)

@@ -2,15 +2,17 @@
 -- a role, whether there is such an account.
 CREATE OR REPLACE FUNCTION identity.has_role(account uuid, role text)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT EXISTS (SELECT
+BEGIN
+    RETURN EXISTS (SELECT
                    FROM identity.account AS a
                    WHERE a.id = has_role.account
                      AND a.erased_at IS NULL
                      AND NOT a.locked
                      AND (has_role.role IS NULL
-                          OR has_role.role = ANY (a.roles)))
+                          OR has_role.role = ANY (a.roles)));
+END
 $$;
 
 COMMENT ON FUNCTION identity.has_role(uuid, text) IS

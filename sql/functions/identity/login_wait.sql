@@ -4,17 +4,20 @@
 -- lately: guessing from elsewhere must not keep a person out at home.
 CREATE OR REPLACE FUNCTION identity.login_wait(email text, address text)
 RETURNS int
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT coalesce(
-        max(ceil(extract(epoch FROM f.blocked_until - clock_timestamp()))),
-        0)::int
-    FROM identity.login_failure AS f
-    WHERE f.principal = sha256(convert_to(lower(email), 'UTF8'))
-      AND f.address IN ('', coalesce(login_wait.address, ''))
-      AND f.blocked_until > clock_timestamp()
-      AND (f.address <> '' OR NOT identity.is_known_network(
-               login_wait.email, login_wait.address))
+BEGIN
+    RETURN (
+        SELECT coalesce(
+            max(ceil(extract(epoch FROM f.blocked_until - clock_timestamp()))),
+            0)::int
+        FROM identity.login_failure AS f
+        WHERE f.principal = sha256(convert_to(lower(email), 'UTF8'))
+          AND f.address IN ('', coalesce(login_wait.address, ''))
+          AND f.blocked_until > clock_timestamp()
+          AND (f.address <> '' OR NOT identity.is_known_network(
+                   login_wait.email, login_wait.address)));
+END
 $$;
 
 COMMENT ON FUNCTION identity.login_wait(text, text) IS
@@ -24,16 +27,18 @@ CREATE OR REPLACE FUNCTION identity.is_known_network(
     email    text,
     address  text
 ) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT EXISTS (
+BEGIN
+    RETURN EXISTS (
         SELECT 1
         FROM identity.account AS a
              JOIN identity.session AS s ON s.account = a.id
         WHERE a.email = lower(is_known_network.email)
           AND s.address_prefix
               = identity.address_prefix(is_known_network.address)
-          AND s.created_at > now() - interval '30 days')
+          AND s.created_at > now() - interval '30 days');
+END
 $$;
 
 COMMENT ON FUNCTION identity.is_known_network(text, text) IS

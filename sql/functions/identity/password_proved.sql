@@ -42,12 +42,14 @@ COMMENT ON FUNCTION identity.password_proved(uuid, text) IS
 -- Forgets the failures of an account after a success.
 CREATE OR REPLACE FUNCTION identity.login_succeeded(email text, address text)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
     DELETE FROM identity.login_failure AS f
     WHERE f.principal = sha256(convert_to(lower(login_succeeded.email),
                                           'UTF8'))
-      AND f.address IN ('', coalesce(login_succeeded.address, ''))
+      AND f.address IN ('', coalesce(login_succeeded.address, ''));
+END
 $$;
 
 COMMENT ON FUNCTION identity.login_succeeded(text, text) IS

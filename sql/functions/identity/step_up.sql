@@ -1,11 +1,13 @@
 CREATE OR REPLACE FUNCTION identity.has_second_factor(account uuid)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT EXISTS (
+BEGIN
+    RETURN EXISTS (
         SELECT 1 FROM identity.totp AS t
         WHERE t.account = has_second_factor.account
-          AND t.confirmed_at IS NOT NULL)
+          AND t.confirmed_at IS NOT NULL);
+END
 $$;
 
 COMMENT ON FUNCTION identity.has_second_factor(uuid) IS
