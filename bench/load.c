@@ -3,12 +3,18 @@
  * load: asks one HTTP server over kept-alive connections and says how fast
  * and how late the answers were.
  *
- *     load [-c CONNECTIONS] [-d SECONDS] [-w WARMUP] [-r RATE] PORT FILE
+ *     load [-c CONNECTIONS] [-d SECONDS] [-w WARMUP] [-r RATE] [-k] PORT FILE
  *
  * Without -r each connection asks again as soon as it was answered.  With it
  * RATE requests a second are due at fixed times, whether or not the server
  * keeps up, and a delay counts from the time a request was due: a server
  * that stalls cannot hide the requests that it kept from being sent.
+ *
+ * With -k a delay is the server's alone: it ends when the kernel has the
+ * answer for us, and begins when the request is sent, or when none of the
+ * connections was free for it.  How long this process waits for a processor
+ * itself, which a client elsewhere would not share with the server, is not in
+ * it.
  *
  * FILE holds the requests, each after a line with its length.  A run of 32
  * '#' in one becomes a number of 32 digits that no request had before.
@@ -63,6 +69,9 @@ typedef struct {
     uint64_t               end;
     uint64_t               interval;       /* ns, 0: as fast as it goes */
     uint64_t               due;
+    uint64_t               late;           /* no connection was free, since;
+                                              0: there was one */
+    int                    kernel;         /* -k */
     uint64_t               answers;
     uint64_t               errors;
     uint64_t               max;
@@ -94,7 +103,8 @@ now_ns(void)
 {
     struct timespec  ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    /* the kernel's times of what it received are of this clock */
+    clock_gettime(load.kernel ? CLOCK_REALTIME : CLOCK_MONOTONIC, &ts);
 
     return (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
@@ -211,6 +221,13 @@ open_connection(load_connection_t *c, uint16_t port)
     one = 1;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 
+    if (load.kernel
+        && setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one))
+           != 0)
+    {
+        fail("SO_TIMESTAMPNS");
+    }
+
     event.events = EPOLLIN;
     event.data.ptr = c;
 
@@ -298,14 +315,49 @@ count(load_connection_t *c, uint64_t now)
 }
 
 
+/* what there is, and when the kernel had it; 0: it does not tell */
+
+static ssize_t
+receive_at(load_connection_t *c, uint64_t *at)
+{
+    char              control[64];
+    ssize_t           n;
+    struct iovec      iov;
+    struct msghdr     message;
+    struct cmsghdr   *cmsg;
+    struct timespec   ts;
+
+    iov.iov_base = c->in + c->received;
+    iov.iov_len = LOAD_ANSWER_MAX - c->received;
+
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = &iov;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+
+    *at = 0;
+    n = recvmsg(c->fd, &message, MSG_DONTWAIT);
+    cmsg = (n > 0) ? CMSG_FIRSTHDR(&message) : NULL;
+
+    if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET
+        && cmsg->cmsg_type == SCM_TIMESTAMPNS)
+    {
+        memcpy(&ts, CMSG_DATA(cmsg), sizeof(ts));
+        *at = (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    }
+
+    return n;
+}
+
+
 static void
 receive(load_connection_t *c)
 {
     ssize_t   n;
-    uint64_t  now;
+    uint64_t  now, at;
 
-    n = recv(c->fd, c->in + c->received, LOAD_ANSWER_MAX - c->received,
-             MSG_DONTWAIT);
+    n = receive_at(c, &at);
 
     if (n <= 0) {
         if (n < 0 && errno == EAGAIN) {
@@ -322,7 +374,13 @@ receive(load_connection_t *c)
     }
 
     now = now_ns();
-    count(c, now);
+
+    if (load.kernel && at == 0) {
+        errno = ENOTSUP;
+        fail("the kernel does not tell when it had an answer");
+    }
+
+    count(c, load.kernel ? at : now);
 
     if (load.interval == 0 && now < load.end) {
         send_request(c, now);
@@ -336,10 +394,26 @@ receive(load_connection_t *c)
 static void
 send_due(uint64_t now)
 {
-    while (load.nfree && load.due <= now && load.due < load.end) {
-        send_request(load.free[--load.nfree], load.due);
+    uint64_t  started;
+
+    while (load.due <= now && load.due < load.end) {
+
+        if (load.nfree == 0) {
+            load.late = load.late ? load.late : now;
+            return;
+        }
+
+        started = load.due;
+
+        if (load.kernel) {
+            started = load.late ? load.late : now_ns();
+        }
+
+        send_request(load.free[--load.nfree], started);
         load.due += load.interval;
     }
+
+    load.late = 0;
 }
 
 
@@ -414,12 +488,13 @@ main(int argc, char **argv)
     warmup = 0;
     rate = 0;
 
-    while ((c = getopt(argc, argv, "c:d:w:r:")) != -1) {
+    while ((c = getopt(argc, argv, "c:d:w:r:k")) != -1) {
         switch (c) {
         case 'c': load.nconnections = atoi(optarg); break;
         case 'd': seconds = atof(optarg); break;
         case 'w': warmup = atof(optarg); break;
         case 'r': rate = atof(optarg); break;
+        case 'k': load.kernel = 1; break;
         default: return 2;
         }
     }
@@ -428,7 +503,7 @@ main(int argc, char **argv)
         || load.nconnections > LOAD_CONNECTIONS_MAX || seconds <= 0)
     {
         fprintf(stderr, "usage: load [-c CONNECTIONS] [-d SECONDS] "
-                "[-w WARMUP] [-r RATE] PORT FILE\n");
+                "[-w WARMUP] [-r RATE] [-k] PORT FILE\n");
         return 2;
     }
 

@@ -133,7 +133,8 @@ sub load {
 
     my $text = capture($load, '-c', $opts{connections} || 256,
         '-d', $opts{warm} ? 1 : $opts{seconds} || seconds(), '-w', 0.5,
-        $opts{rate} ? ('-r', $opts{rate}) : (), $port, $file);
+        $opts{rate} ? ('-r', $opts{rate}) : (), $opts{kernel} ? '-k' : (),
+        $port, $file);
 
     my %seen = $text =~ /(\w+)=([\d.]+)/g;
     die "load $file: $seen{errors} answers were not 2xx\n" if $seen{errors};
