@@ -43,6 +43,7 @@ GRANT EXECUTE ON FUNCTION
     identity.reset_subject(text),
     identity.revocations(bigint),
     ledger.consume_rewards(int),
+    ledger.end_rates(int),
     ledger.expire_holds(int),
     ledger.settle_holds(int),
     ledger.purge_quotes(int),

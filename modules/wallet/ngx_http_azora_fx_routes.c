@@ -73,7 +73,8 @@ const ngx_azora_row_t  ngx_http_azora_fx_rows[] = {
       .returns = ngx_http_azora_fx_rates,
       .function = "ledger.list_rates",
       .summary = "List what is exchanged for what",
-      .cache = 5 },
+      .version = "rates",
+      .cache = 60 },
 
     { NGX_HTTP_POST, "/v1/fx/quotes", NGX_AZORA_USER|NGX_AZORA_KEY,
       "wallet:write",

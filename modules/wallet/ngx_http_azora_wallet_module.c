@@ -38,6 +38,9 @@ static const ngx_azora_task_t  ngx_http_azora_hold_tasks[] = {
 
 static const ngx_azora_task_t  ngx_http_azora_fx_tasks[] = {
 
+    /* forgets rates whose time is over, and tells the list's caches */
+    { "ledger.end_rates", NULL, 1000, 100 },
+
     /* forgets quotes that nobody took */
     { "ledger.purge_quotes", NULL, 600000, 1000 },
 

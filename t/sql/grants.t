@@ -70,7 +70,8 @@ my @others = qw(
     journal.fan_out_webhooks
     journal.purge_deliveries journal.purge_jobs
     azora.service_nodes
-    ledger.consume_rewards ledger.expire_holds ledger.settle_holds
+    ledger.consume_rewards ledger.end_rates ledger.expire_holds
+    ledger.settle_holds
     ledger.purge_quotes
 );
 

@@ -118,8 +118,40 @@ AS $$
     ON CONFLICT (sell, buy) DO UPDATE
     SET rate = excluded.rate,
         fee_bps = excluded.fee_bps,
-        valid_until = excluded.valid_until
+        valid_until = excluded.valid_until;
+
+    SELECT azora.bump('rates');
 $$;
 
 COMMENT ON FUNCTION ledger.do_rate(ledger.operation) IS
     'Sets what the house exchanges for what';
+
+-- The list is kept until the generation moves, and whoever has it is told by
+-- the same number that it did not change: a rate that ends has to move it.
+CREATE OR REPLACE FUNCTION ledger.end_rates(batch int)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ended  int;
+BEGIN
+    DELETE FROM ledger.rate AS r
+    WHERE (r.sell, r.buy) IN (SELECT o.sell, o.buy
+                              FROM ledger.rate AS o
+                              WHERE o.valid_until <= now()
+                              LIMIT batch
+                              FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS ended = ROW_COUNT;
+
+    IF ended > 0 THEN
+        PERFORM azora.bump('rates');
+    END IF;
+
+    RETURN ended;
+END
+$$;
+
+COMMENT ON FUNCTION ledger.end_rates(int) IS
+    'Forgets rates whose time is over';
