@@ -28,10 +28,21 @@ sub attempt {
 }
 
 
+# Makes the waits that there are last, however long this machine takes.
+sub wait_long {
+    my ($name) = @_;
+    $azora->sql("UPDATE identity.login_failure
+        SET blocked_until = clock_timestamp() + interval '1 hour'
+        WHERE principal = sha256(?::bytea) AND blocked_until IS NOT NULL",
+        "$name\@example.org");
+}
+
+
 for my $name ('amina1', 'nobody') {
     subtest $name => sub {
         is attempt($name, "wrong pass $_")->{status}, 401, "failure $_"
             for 1 .. 5;
+        wait_long($name);
 
         my $r = attempt($name, 'wrong pass 6');
         is $r->{status}, 429, 'the sixth has to wait';
@@ -45,9 +56,7 @@ for my $name ('amina1', 'nobody') {
 
 
 subtest 'waiting helps, the right password alone does not' => sub {
-    $azora->sql("UPDATE identity.login_failure
-        SET blocked_until = clock_timestamp() + interval '1 hour'
-        WHERE principal = sha256('amina1\@example.org')");
+    wait_long('amina1');
     is attempt('amina1', $right)->{status}, 429, 'not yet';
 
     $azora->sql("UPDATE identity.login_failure
@@ -94,6 +103,7 @@ subtest 'nobody is kept out by others' => sub {
     for my $n (1 .. 12) {
         my $r = attempt('amina4', "wrong pass $n", "198.51.100.$n");
         $seen++ if $r->{status} == 429;
+        wait_long('amina4') if $n == 5;
     }
     cmp_ok $seen, '>', 3, 'guesses from everywhere have to wait';
     is attempt('amina4', $right, '203.0.113.9')->{status}, 429,
@@ -105,6 +115,7 @@ subtest 'nobody is kept out by others' => sub {
         200, 'and her session goes on';
 
     attempt('amina4', "wrong pass $_", '192.0.2.66') for 1 .. 5;
+    wait_long('amina4');
     is attempt('amina4', $right, '192.0.2.66')->{status}, 429,
         'who guesses there waits alone';
     is attempt('amina4', $right, '192.0.2.7')->{status}, 200, 'she does not';
