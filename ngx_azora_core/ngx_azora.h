@@ -390,6 +390,12 @@ ngx_int_t ngx_azora_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *content_type, ngx_str_t *body);
 
 /*
+ * The whole of an answer's body, which may be empty, as what filters take; it
+ * is not copied.  NULL: out of memory.
+ */
+ngx_chain_t *ngx_azora_chain(ngx_http_request_t *r, const ngx_str_t *body);
+
+/*
  * For stages and handlers that read a body themselves.  is_json: whether a
  * Content-Type says JSON in UTF-8, or a merge patch of a PATCH.  text: the
  * whole body that NGINX has read, in one piece that lives as long as the

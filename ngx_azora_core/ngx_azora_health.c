@@ -50,10 +50,9 @@ ngx_azora_status_get(ngx_http_request_t *r)
 ngx_int_t
 ngx_azora_livez_handler(ngx_http_request_t *r)
 {
-    ngx_int_t    rc;
-    ngx_str_t    body;
-    ngx_buf_t   *b;
-    ngx_chain_t  out;
+    ngx_int_t     rc;
+    ngx_str_t     body;
+    ngx_chain_t  *out;
 
     rc = ngx_azora_status_get(r);
     if (rc != NGX_OK) {
@@ -80,21 +79,12 @@ ngx_azora_livez_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
+    out = ngx_azora_chain(r, &body);
+    if (out == NULL) {
         return NGX_ERROR;
     }
 
-    b->pos = body.data;
-    b->last = body.data + body.len;
-    b->memory = 1;
-    b->last_buf = (r == r->main) ? 1 : 0;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_http_output_filter(r, out);
 }
 
 

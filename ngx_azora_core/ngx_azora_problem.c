@@ -536,8 +536,7 @@ ngx_azora_problem_title(u_char *p, const ngx_str_t *name)
 static ngx_int_t
 ngx_azora_problem_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_buf_t        *b;
-    ngx_chain_t       out, *cl;
+    ngx_chain_t      *cl;
     ngx_azora_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_azora_module);
@@ -555,20 +554,12 @@ ngx_azora_problem_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, NULL);
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
+    cl = ngx_azora_chain(r, &ctx->reply.body);
+    if (cl == NULL) {
         return NGX_ERROR;
     }
 
-    b->pos = ctx->reply.body.data;
-    b->last = b->pos + ctx->reply.body.len;
-    b->memory = 1;
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
     ctx->problem_sent = 1;
 
-    return ngx_http_next_body_filter(r, &out);
+    return ngx_http_next_body_filter(r, cl);
 }

@@ -78,8 +78,7 @@ ngx_azora_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_str_t *content_type, ngx_str_t *body)
 {
     ngx_int_t         rc;
-    ngx_buf_t        *b;
-    ngx_chain_t       out;
+    ngx_chain_t      *out;
     ngx_azora_ctx_t  *ctx;
 
     ctx = ngx_azora_get_ctx(r);
@@ -117,21 +116,38 @@ ngx_azora_send(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
+    out = ngx_azora_chain(r, body);
+    if (out == NULL) {
         return NGX_ERROR;
+    }
+
+    return ngx_http_output_filter(r, out);
+}
+
+
+ngx_chain_t *
+ngx_azora_chain(ngx_http_request_t *r, const ngx_str_t *body)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *out;
+
+    b = ngx_calloc_buf(r->pool);
+    out = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || out == NULL) {
+        return NULL;
     }
 
     b->pos = body->data;
     b->last = body->data + body->len;
     b->memory = (body->len != 0);
-    b->last_buf = 1;
+    b->last_buf = (r == r->main);
     b->last_in_chain = 1;
 
-    out.buf = b;
-    out.next = NULL;
+    out->buf = b;
+    out->next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    return out;
 }
 
 

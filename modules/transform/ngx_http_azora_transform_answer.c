@@ -256,9 +256,8 @@ ngx_http_azora_transform_change(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_azora_transform_send(ngx_http_request_t *r, ngx_str_t *body)
 {
-    ngx_int_t    rc;
-    ngx_buf_t   *b;
-    ngx_chain_t  out;
+    ngx_int_t     rc;
+    ngx_chain_t  *out;
 
     r->headers_out.content_length_n = body->len;
 
@@ -268,19 +267,10 @@ ngx_http_azora_transform_send(ngx_http_request_t *r, ngx_str_t *body)
         return rc;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
+    out = ngx_azora_chain(r, body);
+    if (out == NULL) {
         return NGX_ERROR;
     }
 
-    b->pos = body->data;
-    b->last = body->data + body->len;
-    b->memory = (body->len != 0);
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_azora_transform_next_body(r, &out);
+    return ngx_http_azora_transform_next_body(r, out);
 }
