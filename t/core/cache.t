@@ -56,6 +56,14 @@ sub current {
 }
 
 
+# For a moment between two listeners nobody is told of changes.
+sub listening {
+    return poll_until(5 * $azora->patience, sub {
+        exists $azora->get('/v1/courses')->{headers}{etag};
+    });
+}
+
+
 ok current(), 'generations are known';
 
 
@@ -259,10 +267,12 @@ subtest 'whose worker dies' => sub {
 
 
 subtest 'reload' => sub {
+    ok listening(), 'after the worker that died';
     my $path = '/probe/catalogue?n=' . $n++;
     my $old = $azora->get($path);
 
     $azora->reload;
+    ok listening(), 'the new workers are told of changes';
     my $r = $azora->get($path);
     is $r->{body}, $old->{body}, 'the new workers have it';
     like cache_status($r), qr/; hit;/, 'from the cache';
