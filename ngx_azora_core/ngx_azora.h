@@ -550,6 +550,14 @@ ngx_int_t ngx_azora_ready_check(ngx_conf_t *cf, const char *name,
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t ngx_azora_now_ns(void);
 
+/*
+ * Makes an event that belongs to no connection, for a timer or to be posted;
+ * it must be neither when it is made.  A worker that is to exit waits for its
+ * timer unless the caller sets ev->cancelable.
+ */
+void ngx_azora_event(ngx_event_t *ev, ngx_event_handler_pt handler,
+    ngx_log_t *log);
+
 
 extern ngx_module_t  ngx_http_azora_module;
 

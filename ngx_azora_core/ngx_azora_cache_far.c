@@ -60,12 +60,8 @@ static const char *const  ngx_azora_cache_far_labels[] = {
     "outcome=\"failed\"", "outcome=\"stored\""
 };
 
-static ngx_uint_t        ngx_azora_cache_far_events[
-                             NGX_AZORA_CACHE_FAR_EVENTS];
-static ngx_uint_t        ngx_azora_cache_far_breaker = NGX_AZORA_NONE;
-static ngx_connection_t  ngx_azora_cache_far_nobody = {
-    .fd = (ngx_socket_t) -1
-};
+static ngx_uint_t  ngx_azora_cache_far_events[NGX_AZORA_CACHE_FAR_EVENTS];
+static ngx_uint_t  ngx_azora_cache_far_breaker = NGX_AZORA_NONE;
 
 
 ngx_int_t
@@ -107,7 +103,6 @@ ngx_azora_cache_far_get(const ngx_azora_cache_key_t *key, ngx_msec_t fresh,
     ngx_azora_cache_far_pt handler, void *data)
 {
     ngx_str_t               args[2];
-    ngx_event_t            *ev;
     ngx_azora_cache_far_t  *far;
 
     if (ngx_azora_cache_far_breaker == NGX_AZORA_NONE
@@ -152,12 +147,8 @@ ngx_azora_cache_far_get(const ngx_azora_cache_key_t *key, ngx_msec_t fresh,
         far->replies = 2;
     }
 
-    ev = &far->deadline;
-    ev->handler = ngx_azora_cache_far_late;
-    ev->data = &ngx_azora_cache_far_nobody;
-    ev->log = ngx_cycle->log;
-
-    ngx_add_timer(ev, ngx_azora_main_conf->cache.redis);
+    ngx_azora_event(&far->deadline, ngx_azora_cache_far_late, ngx_cycle->log);
+    ngx_add_timer(&far->deadline, ngx_azora_main_conf->cache.redis);
 
     return far;
 }

@@ -34,8 +34,6 @@ static void ngx_azora_fetch_start_handler(ngx_event_t *ev);
 static void ngx_azora_fetch_deadline_handler(ngx_event_t *ev);
 
 
-static ngx_connection_t  ngx_azora_fetch_nobody = { .fd = (ngx_socket_t) -1 };
-
 static ngx_queue_t  ngx_azora_fetch_waiting;
 static ngx_queue_t  ngx_azora_fetch_running;
 static ngx_uint_t   ngx_azora_fetch_nwaiting;
@@ -50,9 +48,8 @@ ngx_azora_fetch_init_process(ngx_cycle_t *cycle)
     ngx_queue_init(&ngx_azora_fetch_waiting);
     ngx_queue_init(&ngx_azora_fetch_running);
 
-    ngx_azora_fetch_start.handler = ngx_azora_fetch_start_handler;
-    ngx_azora_fetch_start.log = cycle->log;
-    ngx_azora_fetch_start.data = &ngx_azora_fetch_nobody;
+    ngx_azora_event(&ngx_azora_fetch_start, ngx_azora_fetch_start_handler,
+                    cycle->log);
 }
 
 
@@ -210,9 +207,8 @@ ngx_azora_fetch_create(ngx_azora_fetch_pt handler, void *data)
     fetch->handler = handler;
     fetch->data = data;
 
-    fetch->timer.handler = ngx_azora_fetch_deadline_handler;
-    fetch->timer.data = &ngx_azora_fetch_nobody;
-    fetch->timer.log = ngx_cycle->log;
+    ngx_azora_event(&fetch->timer, ngx_azora_fetch_deadline_handler,
+                    ngx_cycle->log);
 
     return fetch;
 }

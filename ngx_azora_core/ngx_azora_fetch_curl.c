@@ -37,8 +37,6 @@ static void ngx_azora_fetch_read_handler(ngx_event_t *rev);
 static void ngx_azora_fetch_write_handler(ngx_event_t *wev);
 
 
-static ngx_connection_t  ngx_azora_fetch_nobody = { .fd = (ngx_socket_t) -1 };
-
 static CURLM       *ngx_azora_fetch_curl;
 static ngx_event_t  ngx_azora_fetch_curl_timer;
 
@@ -135,9 +133,8 @@ ngx_azora_fetch_multi(ngx_log_t *log)
         return NGX_ERROR;
     }
 
-    ngx_azora_fetch_curl_timer.handler = ngx_azora_fetch_timer_handler;
-    ngx_azora_fetch_curl_timer.data = &ngx_azora_fetch_nobody;
-    ngx_azora_fetch_curl_timer.log = ngx_cycle->log;
+    ngx_azora_event(&ngx_azora_fetch_curl_timer,
+                    ngx_azora_fetch_timer_handler, ngx_cycle->log);
 
     /* the calls' own deadlines keep an old worker alive, nothing else does */
     ngx_azora_fetch_curl_timer.cancelable = 1;

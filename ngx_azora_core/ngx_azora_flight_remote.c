@@ -24,26 +24,18 @@ static void ngx_azora_flight_lead(ngx_azora_flight_t *flight,
     uint64_t ticket);
 
 
-static ngx_queue_t       ngx_azora_flight_remotes;
-static ngx_event_t       ngx_azora_flight_timer;
-static ngx_connection_t  ngx_azora_flight_nobody = { .fd = (ngx_socket_t) -1 };
+static ngx_queue_t  ngx_azora_flight_remotes;
+static ngx_event_t  ngx_azora_flight_timer;
 
 
 void
 ngx_azora_flight_remote_init(ngx_cycle_t *cycle)
 {
-    ngx_event_t  *ev;
-
     ngx_queue_init(&ngx_azora_flight_remotes);
 
     /* not cancelable: an ending worker stays for those who wait */
-
-    ev = &ngx_azora_flight_timer;
-    ngx_memzero(ev, sizeof(ngx_event_t));
-
-    ev->handler = ngx_azora_flight_tick;
-    ev->data = &ngx_azora_flight_nobody;
-    ev->log = cycle->log;
+    ngx_azora_event(&ngx_azora_flight_timer, ngx_azora_flight_tick,
+                    cycle->log);
 }
 
 

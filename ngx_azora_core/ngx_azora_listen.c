@@ -22,9 +22,6 @@ static ngx_atomic_t *ngx_azora_generation_place(const ngx_str_t *name);
 static void ngx_azora_listen_tick(ngx_event_t *ev);
 
 
-/* NGINX's debug log reads a timer's data as a connection */
-static ngx_connection_t  ngx_azora_listen_nobody = { .fd = (ngx_socket_t) -1 };
-
 static ngx_event_t  ngx_azora_listen_timer;
 static ngx_uint_t   ngx_azora_listen_first;      /* this is worker 0 */
 static ngx_msec_t   ngx_azora_listen_lease;      /* granted by us, or 0 */
@@ -270,7 +267,6 @@ ngx_int_t
 ngx_azora_listen_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t     i;
-    ngx_event_t   *ev;
     ngx_atomic_t  *place;
 
     if (ngx_azora_main_conf->pg.primary == NULL) {
@@ -286,15 +282,11 @@ ngx_azora_listen_init_process(ngx_cycle_t *cycle)
 
     ngx_azora_listen_first = (ngx_worker == 0);
 
-    ev = &ngx_azora_listen_timer;
-    ngx_memzero(ev, sizeof(ngx_event_t));
+    ngx_azora_event(&ngx_azora_listen_timer, ngx_azora_listen_tick,
+                    cycle->log);
+    ngx_azora_listen_timer.cancelable = 1;
 
-    ev->handler = ngx_azora_listen_tick;
-    ev->data = &ngx_azora_listen_nobody;
-    ev->log = cycle->log;
-    ev->cancelable = 1;
-
-    ngx_add_timer(ev, NGX_AZORA_LISTEN_TICK_MS);
+    ngx_add_timer(&ngx_azora_listen_timer, NGX_AZORA_LISTEN_TICK_MS);
 
     if (ngx_azora_wake_init_process(cycle) != NGX_OK) {
         return NGX_ERROR;

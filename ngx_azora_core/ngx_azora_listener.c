@@ -64,9 +64,6 @@ static void ngx_azora_listener_notice(void *data, const char *message);
 
 
 static ngx_azora_listener_t  ngx_azora_listener;
-static ngx_connection_t      ngx_azora_listener_nobody = {
-    .fd = (ngx_socket_t) -1
-};
 
 
 void
@@ -78,9 +75,7 @@ ngx_azora_listener_start(ngx_cycle_t *cycle)
 
     ngx_memzero(l, sizeof(ngx_azora_listener_t));
 
-    l->timer.handler = ngx_azora_listener_timer_handler;
-    l->timer.data = &ngx_azora_listener_nobody;
-    l->timer.log = cycle->log;
+    ngx_azora_event(&l->timer, ngx_azora_listener_timer_handler, cycle->log);
     l->timer.cancelable = 1;
 
     ngx_add_timer(&l->timer, 1);

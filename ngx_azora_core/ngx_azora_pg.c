@@ -13,8 +13,6 @@ static void ngx_azora_pg_finished_handler(ngx_event_t *ev);
 static const char *ngx_azora_pg_field(ngx_azora_op_t *op, int field);
 
 
-ngx_connection_t  ngx_azora_pg_nobody;
-
 static ngx_azora_pg_lane_t  ngx_azora_pg_lanes[NGX_AZORA_LANE_MAX];
 static ngx_queue_t          ngx_azora_pg_finished;
 static ngx_event_t          ngx_azora_pg_finished_event;
@@ -88,7 +86,6 @@ ngx_int_t
 ngx_azora_pg_init_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t              i;
-    ngx_event_t            *ev;
     ngx_azora_pg_conf_t    *conf;
     ngx_azora_pg_lane_t    *lane;
     ngx_azora_main_conf_t  *amcf;
@@ -104,14 +101,9 @@ ngx_azora_pg_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_azora_pg_nobody.fd = (ngx_socket_t) -1;
     ngx_queue_init(&ngx_azora_pg_finished);
-
-    ev = &ngx_azora_pg_finished_event;
-    ngx_memzero(ev, sizeof(ngx_event_t));
-    ev->handler = ngx_azora_pg_finished_handler;
-    ev->data = &ngx_azora_pg_nobody;
-    ev->log = cycle->log;
+    ngx_azora_event(&ngx_azora_pg_finished_event,
+                    ngx_azora_pg_finished_handler, cycle->log);
 
     conf = &amcf->pg;
 

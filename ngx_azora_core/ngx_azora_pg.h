@@ -203,9 +203,6 @@ struct ngx_azora_pg_lane_s {
 };
 
 
-/* a timer's data is read as a connection by NGINX's debug log */
-extern ngx_connection_t  ngx_azora_pg_nobody;
-
 #define ngx_azora_pg_is_batch(l)     ((l)->lane == NGX_AZORA_LANE_BATCH)
 #define ngx_azora_pg_is_read(l)      ((l)->lane == NGX_AZORA_LANE_READ)
 #define ngx_azora_pg_used(conn)      ((conn)->tail - (conn)->head)

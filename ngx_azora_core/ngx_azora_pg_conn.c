@@ -39,9 +39,8 @@ ngx_azora_pg_conn_open(ngx_azora_pg_conn_t *conn)
     lane = conn->lane;
 
     if (conn->timer.handler == NULL) {
-        conn->timer.handler = ngx_azora_pg_conn_timer_handler;
-        conn->timer.data = &ngx_azora_pg_nobody;
-        conn->timer.log = ngx_cycle->log;
+        ngx_azora_event(&conn->timer, ngx_azora_pg_conn_timer_handler,
+                        ngx_cycle->log);
         conn->timer.cancelable = 1;
     }
 

@@ -39,17 +39,12 @@ ngx_azora_pg_lane_init(ngx_azora_pg_lane_t *lane, ngx_cycle_t *cycle,
     ngx_queue_init(&lane->waiting);
     ngx_queue_init(&lane->live);
 
-    lane->flush.handler = ngx_azora_pg_lane_flush_handler;
-    lane->flush.data = &ngx_azora_pg_nobody;
-    lane->flush.log = cycle->log;
-
-    lane->timer.handler = ngx_azora_pg_lane_timer_handler;
-    lane->timer.data = &ngx_azora_pg_nobody;
-    lane->timer.log = cycle->log;
-
-    lane->gather.handler = ngx_azora_pg_batch_gather_handler;
-    lane->gather.data = &ngx_azora_pg_nobody;
-    lane->gather.log = cycle->log;
+    ngx_azora_event(&lane->flush, ngx_azora_pg_lane_flush_handler,
+                    cycle->log);
+    ngx_azora_event(&lane->timer, ngx_azora_pg_lane_timer_handler,
+                    cycle->log);
+    ngx_azora_event(&lane->gather, ngx_azora_pg_batch_gather_handler,
+                    cycle->log);
 
     if (lane->primary == NULL) {
         lane->nconns = 0;

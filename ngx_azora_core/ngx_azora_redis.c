@@ -49,9 +49,6 @@ static void ngx_azora_redis_alive(ngx_azora_redis_conn_t *conn);
 static void ngx_azora_redis_later(ngx_azora_redis_conn_t *conn);
 
 
-static ngx_connection_t        ngx_azora_redis_nobody = {
-    .fd = (ngx_socket_t) -1
-};
 static ngx_azora_redis_conn_t  ngx_azora_redis_commands;
 static ngx_azora_redis_conn_t  ngx_azora_redis_messages;
 static ngx_uint_t              ngx_azora_redis_stopped;
@@ -186,18 +183,10 @@ ngx_azora_redis_call_handler(redisAsyncContext *ac, void *reply, void *data)
 static void
 ngx_azora_redis_start(ngx_cycle_t *cycle, ngx_azora_redis_conn_t *conn)
 {
-    ngx_event_t  *ev;
+    ngx_azora_event(&conn->timer, ngx_azora_redis_timer_handler, cycle->log);
+    conn->timer.cancelable = 1;
 
-    ev = &conn->timer;
-
-    ngx_memzero(ev, sizeof(ngx_event_t));
-
-    ev->handler = ngx_azora_redis_timer_handler;
-    ev->data = &ngx_azora_redis_nobody;
-    ev->log = cycle->log;
-    ev->cancelable = 1;
-
-    ngx_add_timer(ev, 1);
+    ngx_add_timer(&conn->timer, 1);
 }
 
 

@@ -20,7 +20,6 @@ static ngx_azora_slot_t   *ngx_azora_own_slot;
 static ngx_azora_names_t  *ngx_azora_own_names;
 static ngx_pid_t           ngx_azora_own_pid;
 static ngx_event_t         ngx_azora_tick_event;
-static ngx_connection_t    ngx_azora_tick_connection;
 
 
 ngx_azora_slot_t *
@@ -240,13 +239,7 @@ ngx_azora_shm_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    /* debug logging takes the data of a timer for a connection */
-    ngx_azora_tick_connection.fd = (ngx_socket_t) -1;
-
-    ngx_memzero(&ngx_azora_tick_event, sizeof(ngx_event_t));
-    ngx_azora_tick_event.handler = ngx_azora_shm_tick;
-    ngx_azora_tick_event.data = &ngx_azora_tick_connection;
-    ngx_azora_tick_event.log = cycle->log;
+    ngx_azora_event(&ngx_azora_tick_event, ngx_azora_shm_tick, cycle->log);
     ngx_azora_tick_event.cancelable = 1;
 
     ngx_add_timer(&ngx_azora_tick_event, NGX_AZORA_SHM_TICK);

@@ -8,17 +8,11 @@
 #include "ngx_azora_private.h"
 
 
-/* debug logging reads a timer's data as a connection */
-static ngx_connection_t  ngx_azora_turn_nobody = { .fd = (ngx_socket_t) -1 };
-
-
 void
 ngx_azora_turn_start(ngx_event_t *ev, ngx_event_handler_pt handler,
     ngx_msec_t spread, ngx_log_t *log)
 {
-    ev->handler = handler;
-    ev->data = &ngx_azora_turn_nobody;
-    ev->log = log;
+    ngx_azora_event(ev, handler, log);
     ev->cancelable = 1;
 
     /* those of several nodes do not come all at once */

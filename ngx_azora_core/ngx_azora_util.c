@@ -5,6 +5,21 @@
 #include "ngx_azora_private.h"
 
 
+void
+ngx_azora_event(ngx_event_t *ev, ngx_event_handler_pt handler,
+    ngx_log_t *log)
+{
+    /* NGINX's debug log takes the data of a timer for a connection */
+    static ngx_connection_t  nobody = { .fd = (ngx_socket_t) -1 };
+
+    ngx_memzero(ev, sizeof(ngx_event_t));
+
+    ev->handler = handler;
+    ev->data = &nobody;
+    ev->log = log;
+}
+
+
 ngx_int_t
 ngx_azora_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value)

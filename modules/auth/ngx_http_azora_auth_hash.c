@@ -35,16 +35,12 @@ static ngx_queue_t       ngx_http_azora_auth_running;
 static ngx_uint_t        ngx_http_azora_auth_nwaiting;
 static ngx_uint_t        ngx_http_azora_auth_nrunning;
 
-/* debug logging reads a timer's data as a connection */
-static ngx_connection_t  ngx_http_azora_auth_no_connection;
-
 
 void
 ngx_http_azora_auth_hash_init(void)
 {
     ngx_queue_init(&ngx_http_azora_auth_waiting);
     ngx_queue_init(&ngx_http_azora_auth_running);
-    ngx_http_azora_auth_no_connection.fd = (ngx_socket_t) -1;
 }
 
 
@@ -96,9 +92,8 @@ ngx_http_azora_auth_hash(ngx_http_request_t *r,
 
     /* not cancelable: a worker that shuts down waits for its jobs */
 
-    job->deadline.handler = ngx_http_azora_auth_job_deadline;
-    job->deadline.data = &ngx_http_azora_auth_no_connection;
-    job->deadline.log = ngx_cycle->log;
+    ngx_azora_event(&job->deadline, ngx_http_azora_auth_job_deadline,
+                    ngx_cycle->log);
     ngx_add_timer(&job->deadline, NGX_HTTP_AZORA_AUTH_DEADLINE);
 
     ngx_queue_insert_tail(&ngx_http_azora_auth_waiting, &job->queue);

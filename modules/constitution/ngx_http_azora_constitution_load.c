@@ -45,9 +45,6 @@ static ngx_int_t ngx_http_azora_constitution_ready(void);
 
 static ngx_http_azora_constitution_worker_t  ngx_http_azora_constitution;
 
-/* a timer's data is taken for a connection when NGINX logs it */
-static ngx_connection_t                      ngx_http_azora_nobody;
-
 static const ngx_azora_statement_t          *ngx_http_azora_enacted_rules;
 static ngx_uint_t                            ngx_http_azora_generation;
 static ngx_uint_t                            ngx_http_azora_loads_ok;
@@ -107,16 +104,10 @@ ngx_http_azora_constitution_load_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    ngx_http_azora_nobody.fd = (ngx_socket_t) -1;
-
-    w->timer.handler = ngx_http_azora_constitution_load;
-    w->timer.data = &ngx_http_azora_nobody;
-    w->timer.log = cycle->log;
+    ngx_azora_event(&w->timer, ngx_http_azora_constitution_load, cycle->log);
     w->timer.cancelable = 1;
 
-    w->turn.handler = ngx_http_azora_constitution_build;
-    w->turn.data = &ngx_http_azora_nobody;
-    w->turn.log = cycle->log;
+    ngx_azora_event(&w->turn, ngx_http_azora_constitution_build, cycle->log);
 
     w->retry = NGX_HTTP_AZORA_CONSTITUTION_RETRY_MIN;
     w->running = 1;

@@ -28,13 +28,6 @@ static void ngx_http_azora_gateway_pause_begin(ngx_event_t *ev);
 static void ngx_http_azora_gateway_pause_end(ngx_event_t *ev);
 static void ngx_http_azora_gateway_hold(ngx_http_request_t *r,
     ngx_http_upstream_t *u);
-static void ngx_http_azora_gateway_event(ngx_http_azora_gateway_peer_t *p,
-    ngx_event_t *ev, ngx_event_handler_pt handler);
-
-
-static ngx_connection_t  ngx_http_azora_gateway_nobody = {
-    .fd = (ngx_socket_t) -1
-};
 
 
 void
@@ -69,8 +62,8 @@ ngx_http_azora_gateway_time_try(ngx_http_azora_gateway_peer_t *p)
     }
 
     if (left) {
-        ngx_http_azora_gateway_event(p, &p->deadline,
-                                     ngx_http_azora_gateway_time_passed);
+        ngx_azora_event(&p->deadline, ngx_http_azora_gateway_time_passed,
+                        p->request->connection->log);
         ngx_add_timer(&p->deadline, left);
     }
 }
@@ -164,8 +157,8 @@ ngx_http_azora_gateway_pause(ngx_http_azora_gateway_peer_t *p,
 
     /* NGINX is about to set the handler that the pause takes the place of */
 
-    ngx_http_azora_gateway_event(p, &p->pause,
-                                 ngx_http_azora_gateway_pause_begin);
+    ngx_azora_event(&p->pause, ngx_http_azora_gateway_pause_begin,
+                    p->request->connection->log);
     ngx_post_event(&p->pause, &ngx_posted_events);
 
     /* a kept connection is not sent to at once when it seems to connect */
@@ -262,16 +255,4 @@ ngx_http_azora_gateway_hold(ngx_http_request_t *r, ngx_http_upstream_t *u)
     if (wev->timer_set) {
         ngx_del_timer(wev);
     }
-}
-
-
-static void
-ngx_http_azora_gateway_event(ngx_http_azora_gateway_peer_t *p,
-    ngx_event_t *ev, ngx_event_handler_pt handler)
-{
-    ngx_memzero(ev, sizeof(ngx_event_t));
-
-    ev->handler = handler;
-    ev->data = &ngx_http_azora_gateway_nobody;
-    ev->log = p->request->connection->log;
 }

@@ -37,10 +37,6 @@ static ngx_int_t ngx_http_azora_journal_beat_make(uint64_t end);
 
 ngx_http_azora_journal_clients_t  ngx_http_azora_journal_clients;
 
-/* NGINX's debug log reads a timer's data as a connection */
-static ngx_connection_t  ngx_http_azora_journal_nobody =
-    { .fd = (ngx_socket_t) -1 };
-
 /* the heartbeat of now, and one that says nothing; shared by all */
 static ngx_http_azora_journal_event_t  *ngx_http_azora_journal_beat;
 static ngx_http_azora_journal_event_t  *ngx_http_azora_journal_comment;
@@ -70,13 +66,10 @@ ngx_http_azora_journal_events_init_process(ngx_cycle_t *cycle)
 
     ngx_memcpy(ngx_http_azora_journal_comment->data, ":\n\n", 3);
 
-    clients->start.handler = ngx_http_azora_journal_clients_start;
-    clients->start.data = &ngx_http_azora_journal_nobody;
-    clients->start.log = cycle->log;
-
-    clients->timer.handler = ngx_http_azora_journal_clients_tick;
-    clients->timer.data = &ngx_http_azora_journal_nobody;
-    clients->timer.log = cycle->log;
+    ngx_azora_event(&clients->start, ngx_http_azora_journal_clients_start,
+                    cycle->log);
+    ngx_azora_event(&clients->timer, ngx_http_azora_journal_clients_tick,
+                    cycle->log);
     clients->timer.cancelable = 1;
 
     ngx_add_timer(&clients->timer, NGX_HTTP_AZORA_JOURNAL_TICK);

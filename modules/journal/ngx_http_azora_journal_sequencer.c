@@ -39,8 +39,6 @@ static void ngx_http_azora_journal_refused(ngx_uint_t refused);
 
 
 ngx_http_azora_journal_sequencer_t  ngx_http_azora_journal_sequencer;
-static ngx_connection_t  ngx_http_azora_journal_nobody =
-    { .fd = (ngx_socket_t) -1 };
 
 
 ngx_int_t
@@ -62,9 +60,8 @@ ngx_http_azora_journal_init_process(ngx_cycle_t *cycle)
 
     *p = '\0';
 
-    s->timer.handler = ngx_http_azora_journal_timer_handler;
-    s->timer.data = &ngx_http_azora_journal_nobody;
-    s->timer.log = cycle->log;
+    ngx_azora_event(&s->timer, ngx_http_azora_journal_timer_handler,
+                    cycle->log);
     s->timer.cancelable = 1;
 
     s->state = NGX_HTTP_AZORA_JOURNAL_LOAD;

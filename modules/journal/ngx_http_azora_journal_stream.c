@@ -65,8 +65,6 @@ static void ngx_http_azora_journal_stream_acknowledged(
 
 
 static ngx_http_azora_journal_stream_t  ngx_http_azora_journal_stream;
-static ngx_connection_t  ngx_http_azora_journal_stream_nobody =
-    { .fd = (ngx_socket_t) -1 };
 
 
 /*
@@ -165,7 +163,6 @@ ngx_http_azora_journal_stream_init_process(ngx_cycle_t *cycle)
 {
     u_char                           *p;
     ngx_uint_t                        i;
-    ngx_event_t                      *ev;
     ngx_http_azora_journal_stream_t  *s;
 
     s = &ngx_http_azora_journal_stream;
@@ -178,13 +175,10 @@ ngx_http_azora_journal_stream_init_process(ngx_cycle_t *cycle)
         p = ngx_sprintf(p, "%08xD", (uint32_t) ngx_random());
     }
 
-    ev = &s->timer;
-    ev->handler = ngx_http_azora_journal_stream_tick;
-    ev->data = &ngx_http_azora_journal_stream_nobody;
-    ev->log = cycle->log;
-    ev->cancelable = 1;
+    ngx_azora_event(&s->timer, ngx_http_azora_journal_stream_tick, cycle->log);
+    s->timer.cancelable = 1;
 
-    ngx_add_timer(ev, NGX_HTTP_AZORA_JOURNAL_STREAM_TICK);
+    ngx_add_timer(&s->timer, NGX_HTTP_AZORA_JOURNAL_STREAM_TICK);
 }
 
 

@@ -112,27 +112,12 @@ static ngx_uint_t    ngx_http_azora_limit_asked;      /* metrics */
 static ngx_uint_t    ngx_http_azora_limit_flushes;
 static ngx_msec_t    ngx_http_azora_limit_patience;
 
-static ngx_connection_t  ngx_http_azora_limit_nobody = {
-    .fd = (ngx_socket_t) -1
-};
-
 
 void
 ngx_http_azora_limit_shared_init(ngx_cycle_t *cycle)
 {
     u_char                             hash[SHA_DIGEST_LENGTH];
-    ngx_uint_t                         i;
-    ngx_event_t                       *ev;
     ngx_http_azora_limit_main_conf_t  *lmcf;
-
-    static ngx_event_t *const  events[] = {
-        &ngx_http_azora_limit_flush_event, &ngx_http_azora_limit_ready_event,
-        &ngx_http_azora_limit_deadline
-    };
-    static const ngx_event_handler_pt  handlers[] = {
-        ngx_http_azora_limit_shared_flush, ngx_http_azora_limit_shared_resume,
-        ngx_http_azora_limit_shared_late
-    };
 
     lmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_azora_limit_module);
@@ -143,12 +128,12 @@ ngx_http_azora_limit_shared_init(ngx_cycle_t *cycle)
 
     ngx_queue_init(&ngx_http_azora_limit_ready);
 
-    for (i = 0; i < 3; i++) {
-        ev = events[i];
-        ev->handler = handlers[i];
-        ev->data = &ngx_http_azora_limit_nobody;
-        ev->log = cycle->log;
-    }
+    ngx_azora_event(&ngx_http_azora_limit_flush_event,
+                    ngx_http_azora_limit_shared_flush, cycle->log);
+    ngx_azora_event(&ngx_http_azora_limit_ready_event,
+                    ngx_http_azora_limit_shared_resume, cycle->log);
+    ngx_azora_event(&ngx_http_azora_limit_deadline,
+                    ngx_http_azora_limit_shared_late, cycle->log);
 
     SHA1((u_char *) ngx_http_azora_limit_script,
          sizeof(ngx_http_azora_limit_script) - 1, hash);

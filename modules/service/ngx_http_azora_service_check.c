@@ -23,11 +23,6 @@ static void ngx_http_azora_service_check_close(
     ngx_http_azora_service_node_t *node);
 
 
-static ngx_connection_t  ngx_http_azora_service_nobody = {
-    .fd = (ngx_socket_t) -1
-};
-
-
 void
 ngx_http_azora_service_check_start(ngx_http_azora_service_node_t *node)
 {
@@ -35,9 +30,8 @@ ngx_http_azora_service_check_start(ngx_http_azora_service_node_t *node)
         return;
     }
 
-    node->timer.handler = ngx_http_azora_service_check_begin;
-    node->timer.data = &ngx_http_azora_service_nobody;
-    node->timer.log = ngx_cycle->log;
+    ngx_azora_event(&node->timer, ngx_http_azora_service_check_begin,
+                    ngx_cycle->log);
     node->timer.cancelable = 1;
 
     ngx_add_timer(&node->timer, 1);

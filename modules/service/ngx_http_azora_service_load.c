@@ -37,11 +37,6 @@ static ngx_event_t                          ngx_http_azora_service_timer;
 static ngx_uint_t                           ngx_http_azora_service_again;
 static ngx_uint_t                           ngx_http_azora_service_told;
 
-static ngx_connection_t  ngx_http_azora_service_nobody = {
-    .fd = (ngx_socket_t) -1
-};
-
-
 ngx_int_t
 ngx_http_azora_service_load_init(ngx_conf_t *cf,
     ngx_http_azora_service_main_conf_t *smcf)
@@ -99,21 +94,15 @@ void
 ngx_http_azora_service_load_process(ngx_cycle_t *cycle,
     ngx_http_azora_service_main_conf_t *smcf)
 {
-    ngx_event_t  *ev;
-
     ngx_http_azora_service_conf = smcf;
 
     ngx_http_azora_service_remember();
 
-    ev = &ngx_http_azora_service_timer;
-    ngx_memzero(ev, sizeof(ngx_event_t));
+    ngx_azora_event(&ngx_http_azora_service_timer, ngx_http_azora_service_ask,
+                    cycle->log);
+    ngx_http_azora_service_timer.cancelable = 1;
 
-    ev->handler = ngx_http_azora_service_ask;
-    ev->data = &ngx_http_azora_service_nobody;
-    ev->log = cycle->log;
-    ev->cancelable = 1;
-
-    ngx_add_timer(ev, 1);
+    ngx_add_timer(&ngx_http_azora_service_timer, 1);
 }
 
 
