@@ -267,9 +267,7 @@ ngx_azora_cache_handler(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    if (ctx->principal.subject.len != 0
-        || (row->version != NULL && ctx->generation == 0))
-    {
+    if (row->version != NULL && ctx->generation == 0) {
         /* nobody tells us of changes now */
         ngx_str_set(&bypass, "azora; fwd=bypass");
         ngx_azora_cache_count(NGX_AZORA_CACHE_BYPASS);
