@@ -359,7 +359,8 @@ ngx_uint_t ngx_azora_list_has(const ngx_str_t *list, const char *word,
  * Gives the reason of a refusal and returns status, to be returned by the
  * stage.  fmt is ngx_sprintf's; RFC 9457.  The first problem of a request
  * wins.  name is a static string such as "insufficient-funds"; its title
- * and explanation come from the core's table (ngx_azora_problems.c).
+ * and explanation come from the core's table (ngx_azora_problems.c).  A 401
+ * that another token would mend also says so in WWW-Authenticate.
  */
 ngx_int_t ngx_azora_problem(ngx_http_request_t *r, ngx_uint_t status,
     const char *name, const char *fmt, ...);

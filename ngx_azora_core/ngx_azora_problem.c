@@ -17,6 +17,8 @@
 #define NGX_AZORA_INSTANCE_MAX  256
 
 
+static ngx_int_t ngx_azora_problem_challenge(ngx_http_request_t *r,
+    const ngx_str_t *name);
 static ngx_int_t ngx_azora_problem_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_problem_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -63,6 +65,14 @@ static const ngx_azora_status_name_t  ngx_azora_status_names[] = {
 };
 
 
+/* RFC 6750 3, RFC 9470 3: 401s that another token would mend */
+static ngx_keyval_t  ngx_azora_challenges[] = {
+    { ngx_string("authentication-required"), ngx_string("Bearer") },
+    { ngx_string("reauthentication-required"),
+      ngx_string("Bearer error=\"insufficient_user_authentication\"") }
+};
+
+
 ngx_int_t
 ngx_azora_problem_init(ngx_conf_t *cf)
 {
@@ -94,6 +104,12 @@ ngx_azora_problem(ngx_http_request_t *r, ngx_uint_t status, const char *name,
     ctx->problem.name.data = (u_char *) name;
     ctx->problem.name.len = ngx_strlen(name);
 
+    if (status == NGX_HTTP_UNAUTHORIZED
+        && ngx_azora_problem_challenge(r, &ctx->problem.name) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     p = ngx_pnalloc(r->pool, NGX_AZORA_DETAIL_MAX);
     if (p == NULL) {
         return status;
@@ -108,6 +124,28 @@ ngx_azora_problem(ngx_http_request_t *r, ngx_uint_t status, const char *name,
     ctx->problem.detail.data = p;
 
     return status;
+}
+
+
+static ngx_int_t
+ngx_azora_problem_challenge(ngx_http_request_t *r, const ngx_str_t *name)
+{
+    ngx_uint_t  i, n;
+
+    n = sizeof(ngx_azora_challenges) / sizeof(ngx_azora_challenges[0]);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_azora_challenges[i].key.len == name->len
+            && ngx_memcmp(ngx_azora_challenges[i].key.data, name->data,
+                          name->len)
+               == 0)
+        {
+            return ngx_azora_add_header(r, "WWW-Authenticate",
+                                        &ngx_azora_challenges[i].value);
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -231,9 +269,6 @@ ngx_azora_problem_from_sql(ngx_http_request_t *r, ngx_uint_t status,
     size_t     i;
     ngx_str_t  own, where;
 
-    static ngx_str_t  step_up =
-        ngx_string("Bearer error=\"insufficient_user_authentication\"");
-
     for (i = 0; i < name->len; i++) {
         if (name->data[i] != '-'
             && (name->data[i] < 'a' || name->data[i] > 'z'))
@@ -254,14 +289,6 @@ ngx_azora_problem_from_sql(ngx_http_request_t *r, ngx_uint_t status,
 
     if (where.len) {
         ngx_azora_problem_error(r, (char *) where.data, "%V", detail);
-    }
-
-    /* RFC 9470 3 */
-
-    if (ngx_strcmp(own.data, "reauthentication-required") == 0
-        && ngx_azora_add_header(r, "WWW-Authenticate", &step_up) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_azora_problem(r, status, (char *) own.data, "%V", detail);

@@ -158,7 +158,6 @@ ngx_int_t
 ngx_azora_authorize_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
     size_t                  len;
-    ngx_str_t               bearer;
     const char             *word, *end;
     const ngx_azora_row_t  *row;
 
@@ -173,12 +172,6 @@ ngx_azora_authorize_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
     }
 
     if (ctx->principal.subject.len == 0) {
-        ngx_str_set(&bearer, "Bearer");
-
-        if (ngx_azora_add_header(r, "WWW-Authenticate", &bearer) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
         return ngx_azora_problem(r, NGX_HTTP_UNAUTHORIZED,
                                  "authentication-required",
                                  "This request needs an access token: send "

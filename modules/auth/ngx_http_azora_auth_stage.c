@@ -443,8 +443,6 @@ static ngx_int_t
 ngx_http_azora_auth_guard(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
     ngx_http_azora_auth_loc_conf_t *alcf)
 {
-    static ngx_str_t  bearer = ngx_string("Bearer");
-
     if (ctx->principal.subject.len == 0) {
 
         /* nobody has no scope */
@@ -453,10 +451,6 @@ ngx_http_azora_auth_guard(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
             && alcf->scope.len == 0)
         {
             return NGX_OK;
-        }
-
-        if (ngx_azora_add_header(r, "WWW-Authenticate", &bearer) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         return ngx_azora_problem(r, NGX_HTTP_UNAUTHORIZED,
