@@ -1,9 +1,10 @@
 -- Cursors are base64url, so that nobody builds on what is inside. Decoding
 -- never raises: what is not a cursor gives NULL, bytes that are not ASCII come
--- out escaped and fail the caller's own check of the form.
+-- out escaped and fail the caller's own check of the form. Encoding is STABLE as
+-- convert_to() is, or it would not be put in place.
 CREATE OR REPLACE FUNCTION azora.cursor_encode(value text)
 RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT translate(encode(convert_to(value, 'UTF8'), 'base64'),
                      E'+/=\n', '-_')

@@ -1,7 +1,8 @@
--- When a UUIDv7 was made, to the millisecond (RFC 9562, 5.7).
+-- When a UUIDv7 was made, to the millisecond (RFC 9562, 5.7). STABLE as adding an
+-- interval is, or it would not be put in place.
 CREATE OR REPLACE FUNCTION azora.uuid7_time(id uuid)
 RETURNS timestamptz
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT timestamptz 'epoch' + interval '1 millisecond'
            * ('x0000' || translate(left(id::text, 13), '-', ''))

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION court.roman(number int)
 RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT btrim(to_char(number, 'RN'))
 $$;
