@@ -2,12 +2,15 @@
 -- none that the caller may see.
 CREATE OR REPLACE FUNCTION azora.found(document json, detail text)
 RETURNS azora.reply
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE
 AS $$
-    SELECT CASE WHEN document IS NULL
-                THEN azora.refusal(404, 'not-found', detail)
-                ELSE (200, document, NULL, NULL)::azora.reply
-           END
+BEGIN
+    IF document IS NULL THEN
+        RETURN azora.refusal(404, 'not-found', detail);
+    END IF;
+
+    RETURN (200, document, NULL, NULL)::azora.reply;
+END
 $$;
 
 COMMENT ON FUNCTION azora.found(json, text) IS

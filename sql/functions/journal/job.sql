@@ -72,12 +72,18 @@ COMMENT ON FUNCTION journal.claim_jobs(text, int, int) IS
 -- The job that somebody works on; NULL when the lease is not the last one.
 CREATE OR REPLACE FUNCTION journal.lock_job(id uuid, lease uuid)
 RETURNS journal.job
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
-    SELECT j.*
+DECLARE
+    item  journal.job;
+BEGIN
+    SELECT j.* INTO item
     FROM journal.job AS j
     WHERE j.id = lock_job.id AND j.lease = lock_job.lease
-    FOR UPDATE
+    FOR UPDATE;
+
+    RETURN item;
+END
 $$;
 
 COMMENT ON FUNCTION journal.lock_job(uuid, uuid) IS

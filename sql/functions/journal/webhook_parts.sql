@@ -69,10 +69,12 @@ COMMENT ON FUNCTION journal.refuse_inactive() IS
 
 CREATE OR REPLACE FUNCTION journal.has_webhook(caller azora.caller, id uuid)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT EXISTS (SELECT FROM journal.webhook AS w
-                   WHERE w.id = has_webhook.id AND w.account = caller.subject)
+BEGIN
+    RETURN EXISTS (SELECT FROM journal.webhook AS w
+                   WHERE w.id = has_webhook.id AND w.account = caller.subject);
+END
 $$;
 
 COMMENT ON FUNCTION journal.has_webhook(azora.caller, uuid) IS
@@ -119,21 +121,24 @@ COMMENT ON FUNCTION journal.note_webhook(text, azora.caller, uuid) IS
 
 CREATE OR REPLACE FUNCTION journal.webhook_document(id uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_build_object(
-        'id', w.id,
-        'url', w.url,
-        'types', to_json(w.types),
-        'everybody', w.everybody,
-        'description', w.description,
-        'active', w.active,
-        'reason', w.reason,
-        'created_at', azora.rfc3339(w.created_at),
-        'old_secret_until', CASE WHEN w.old_until > now()
-                            THEN azora.rfc3339(w.old_until) END)
-    FROM journal.webhook AS w
-    WHERE w.id = webhook_document.id
+BEGIN
+    RETURN (
+        SELECT json_build_object(
+            'id', w.id,
+            'url', w.url,
+            'types', to_json(w.types),
+            'everybody', w.everybody,
+            'description', w.description,
+            'active', w.active,
+            'reason', w.reason,
+            'created_at', azora.rfc3339(w.created_at),
+            'old_secret_until', CASE WHEN w.old_until > now()
+                                THEN azora.rfc3339(w.old_until) END)
+        FROM journal.webhook AS w
+        WHERE w.id = webhook_document.id);
+END
 $$;
 
 COMMENT ON FUNCTION journal.webhook_document(uuid) IS 'A webhook';

@@ -254,23 +254,26 @@ CREATE OR REPLACE FUNCTION journal.webhook_order(
     hook      journal.webhook,
     delivery  journal.webhook_delivery
 ) RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_build_object(
-        'webhook', hook.id,
-        'url', hook.url,
-        'message', 'evt_' || replace(delivery.entry || '_' || hook.id, '-',
-                                     ''),
-        'key', hook.key,
-        'version', hook.version,
-        'old_key', CASE WHEN hook.old_until > now() THEN hook.old_key END,
-        'body', journal.event_text(split_part(t.checkpoint, E'\n', 1), e.seq,
-                                   e.id, e.type, p.created_at, p.subject,
-                                   p.body, p.traceparent))
-    FROM journal.entry AS e
-         JOIN journal.payload AS p ON p.entry = e.id
-         CROSS JOIN journal.tree AS t
-    WHERE e.id = delivery.entry
+BEGIN
+    RETURN (
+        SELECT json_build_object(
+            'webhook', hook.id,
+            'url', hook.url,
+            'message', 'evt_' || replace(delivery.entry || '_' || hook.id, '-',
+                                         ''),
+            'key', hook.key,
+            'version', hook.version,
+            'old_key', CASE WHEN hook.old_until > now() THEN hook.old_key END,
+            'body', journal.event_text(split_part(t.checkpoint, E'\n', 1),
+                                       e.seq, e.id, e.type, p.created_at,
+                                       p.subject, p.body, p.traceparent))
+        FROM journal.entry AS e
+             JOIN journal.payload AS p ON p.entry = e.id
+             CROSS JOIN journal.tree AS t
+        WHERE e.id = delivery.entry);
+END
 $$;
 
 COMMENT ON FUNCTION journal.webhook_order(journal.webhook,

@@ -4,17 +4,20 @@ CREATE OR REPLACE FUNCTION learning.progress_document(
     account  uuid,
     course   text
 ) RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_build_object('done', count(p.number), 'total', count(*))
-    FROM learning.course_version AS v
-         JOIN learning.lesson AS l
-              ON l.course = v.course AND l.version = v.version
-         LEFT JOIN learning.progress AS p
-              ON p.account = progress_document.account
-             AND p.course = l.course
-             AND p.number = l.number
-    WHERE v.course = progress_document.course AND v.state = 'published'
+BEGIN
+    RETURN (
+        SELECT json_build_object('done', count(p.number), 'total', count(*))
+        FROM learning.course_version AS v
+             JOIN learning.lesson AS l
+                  ON l.course = v.course AND l.version = v.version
+             LEFT JOIN learning.progress AS p
+                  ON p.account = progress_document.account
+                 AND p.course = l.course
+                 AND p.number = l.number
+        WHERE v.course = progress_document.course AND v.state = 'published');
+END
 $$;
 
 COMMENT ON FUNCTION learning.progress_document(uuid, text) IS

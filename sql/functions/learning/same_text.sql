@@ -2,16 +2,18 @@
 -- folded, and in lower case unless the key says that case matters.
 CREATE OR REPLACE FUNCTION learning.same_text(key jsonb, said text)
 RETURNS boolean
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE
 AS $$
-    SELECT EXISTS (
+BEGIN
+    RETURN EXISTS (
         SELECT 1
         FROM jsonb_array_elements_text(key -> 'accept') AS a (accepted)
         WHERE CASE WHEN (key ->> 'case')::boolean
               THEN learning.folded(a.accepted) = learning.folded(said)
               ELSE lower(learning.folded(a.accepted))
                    = lower(learning.folded(said))
-              END)
+              END);
+END
 $$;
 
 COMMENT ON FUNCTION learning.same_text(jsonb, text) IS
