@@ -30,32 +30,22 @@ static ngx_uint_t ngx_azora_openapi_any(ngx_azora_main_conf_t *amcf,
 ngx_int_t
 ngx_azora_openapi_init(ngx_conf_t *cf, ngx_azora_main_conf_t *amcf)
 {
-    char    *text;
-    json_t  *document;
+    json_t     *document;
+    ngx_int_t   rc;
 
     document = ngx_azora_openapi_document(amcf);
-    text = json_dumps(document, JSON_COMPACT);
+    rc = ngx_azora_json_dump(cf->pool, document, &amcf->openapi);
 
     json_decref(document);
 
-    if (text == NULL) {
+    if (rc != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "azora: the OpenAPI document cannot be made");
         return NGX_ERROR;
     }
 
-    amcf->openapi.len = ngx_strlen(text);
-    amcf->openapi.data = ngx_pnalloc(cf->pool, amcf->openapi.len);
-
-    if (amcf->openapi.data != NULL) {
-        ngx_memcpy(amcf->openapi.data, text, amcf->openapi.len);
-    }
-
-    free(text);
-
-    if (amcf->openapi.data == NULL
-        || ngx_azora_api_etag(cf->pool, &amcf->openapi, &amcf->openapi_etag)
-           != NGX_OK)
+    if (ngx_azora_api_etag(cf->pool, &amcf->openapi, &amcf->openapi_etag)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -241,23 +241,17 @@ ngx_azora_problem_member(ngx_http_request_t *r, const char *name,
 void
 ngx_azora_problem_members(ngx_http_request_t *r, json_t *members)
 {
-    char        *text;
     json_t      *value;
     ngx_str_t    json;
     const char  *name;
 
     json_object_foreach(members, name, value) {
 
-        text = json_dumps(value, JSON_COMPACT|JSON_ENCODE_ANY);
-        if (text == NULL) {
+        if (ngx_azora_json_dump(r->pool, value, &json) != NGX_OK) {
             return;
         }
 
-        json.data = (u_char *) text;
-        json.len = ngx_strlen(text);
         ngx_azora_problem_member(r, name, &json);
-
-        free(text);
     }
 }
 

@@ -334,8 +334,6 @@ ngx_int_t ngx_http_azora_constitution_rule_names(ngx_pool_t *pool,
 /* redacted; body may be NULL */
 ngx_int_t ngx_http_azora_constitution_evidence(ngx_pool_t *pool,
     const ngx_http_azora_verdict_t *verdict, json_t *body, ngx_str_t *json);
-ngx_int_t ngx_http_azora_constitution_dump(ngx_pool_t *pool, json_t *json,
-    ngx_str_t *text);
 
 
 extern const ngx_azora_row_t  ngx_http_azora_constitution_rows[];

@@ -45,7 +45,7 @@ ngx_http_azora_constitution_rule_names(ngx_pool_t *pool,
         }
     }
 
-    rc = ngx_http_azora_constitution_dump(pool, list, json);
+    rc = ngx_azora_json_dump(pool, list, json);
     json_decref(list);
 
     return rc;
@@ -98,7 +98,7 @@ ngx_http_azora_constitution_evidence(ngx_pool_t *pool,
         goto done;
     }
 
-    rc = ngx_http_azora_constitution_dump(pool, evidence, json);
+    rc = ngx_azora_json_dump(pool, evidence, json);
 
 done:
 
@@ -161,25 +161,4 @@ done:
     free(text);
 
     return rc;
-}
-
-
-ngx_int_t
-ngx_http_azora_constitution_dump(ngx_pool_t *pool, json_t *json,
-    ngx_str_t *text)
-{
-    text->len = json_dumpb(json, NULL, 0, JSON_COMPACT);
-
-    text->data = ngx_pnalloc(pool, text->len + 1);
-
-    if (text->len == 0 || text->data == NULL
-        || json_dumpb(json, (char *) text->data, text->len, JSON_COMPACT)
-           != text->len)
-    {
-        return NGX_ERROR;
-    }
-
-    text->data[text->len] = '\0';
-
-    return NGX_OK;
 }

@@ -419,7 +419,7 @@ ngx_http_azora_constitution_deny(ngx_http_request_t *r,
         }
     }
 
-    rc = ngx_http_azora_constitution_dump(r->pool, articles, &text);
+    rc = ngx_azora_json_dump(r->pool, articles, &text);
     json_decref(articles);
 
     if (rc != NGX_OK) {
