@@ -356,6 +356,14 @@ ngx_uint_t ngx_azora_list_has(const ngx_str_t *list, const char *word,
 
 
 /*
+ * Whether the token has each of the blank-separated scopes: NGX_OK, or 403 as
+ * RFC 6750, section 3.1, says.
+ */
+ngx_int_t ngx_azora_authorize_scope(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const ngx_str_t *scopes);
+
+
+/*
  * Gives the reason of a refusal and returns status, to be returned by the
  * stage.  fmt is ngx_sprintf's; RFC 9457.  The first problem of a request
  * wins.  name is a static string such as "insufficient-funds"; its title

@@ -17,8 +17,6 @@ static ngx_azora_match_e ngx_azora_route_find(ngx_http_request_t *r,
 static ngx_uint_t ngx_azora_route_encoded_slash(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_route_allow(ngx_http_request_t *r,
     ngx_uint_t methods);
-static ngx_int_t ngx_azora_authorize_scope(ngx_http_request_t *r,
-    const char *scope);
 
 
 /*
@@ -158,6 +156,8 @@ ngx_int_t
 ngx_azora_authorize_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
     size_t                  len;
+    ngx_int_t               rc;
+    ngx_str_t               scope;
     const char             *word, *end;
     const ngx_azora_row_t  *row;
 
@@ -179,11 +179,14 @@ ngx_azora_authorize_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
                                  "POST /v1/auth/login gives.");
     }
 
-    if (row->scope != NULL
-        && !ngx_azora_list_has(&ctx->principal.scope, row->scope,
-                               ngx_strlen(row->scope)))
-    {
-        return ngx_azora_authorize_scope(r, row->scope);
+    if (row->scope != NULL) {
+        scope.data = (u_char *) row->scope;
+        scope.len = ngx_strlen(row->scope);
+
+        rc = ngx_azora_authorize_scope(r, ctx, &scope);
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     if (row->roles == NULL) {
@@ -209,30 +212,49 @@ ngx_azora_authorize_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 }
 
 
-static ngx_int_t
-ngx_azora_authorize_scope(ngx_http_request_t *r, const char *scope)
+ngx_int_t
+ngx_azora_authorize_scope(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    const ngx_str_t *scopes)
 {
-    u_char     *p;
-    size_t      len;
+    u_char     *p, *end, *last;
     ngx_str_t   value;
 
-    len = sizeof("Bearer error=\"insufficient_scope\", scope=\"\"")
-          + ngx_strlen(scope);
+    last = scopes->data + scopes->len;
 
-    p = ngx_pnalloc(r->pool, len);
-    if (p == NULL) {
+    for (p = scopes->data; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, ' ');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (end > p && !ngx_azora_list_has(&ctx->principal.scope,
+                                           (char *) p, end - p))
+        {
+            goto missing;
+        }
+    }
+
+    return NGX_OK;
+
+missing:
+
+    value.len = sizeof("Bearer error=\"insufficient_scope\", scope=\"\"") - 1
+                + scopes->len;
+    value.data = ngx_pnalloc(r->pool, value.len);
+
+    if (value.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    value.data = p;
-    p = ngx_sprintf(p, "Bearer error=\"insufficient_scope\", scope=\"%s\"",
-                    scope);
-    value.len = p - value.data;
+    ngx_sprintf(value.data, "Bearer error=\"insufficient_scope\", "
+                            "scope=\"%V\"", scopes);
 
     if (ngx_azora_add_header(r, "WWW-Authenticate", &value) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_azora_problem(r, NGX_HTTP_FORBIDDEN, "insufficient-scope",
-                             "The access token's scope lacks \"%s\".", scope);
+                             "The access token's scope lacks \"%*s\".",
+                             (size_t) (end - p), p);
 }

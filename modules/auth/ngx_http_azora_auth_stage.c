@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_azora_auth_live(ngx_http_request_t *r,
 static ngx_int_t ngx_http_azora_auth_unknown(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_auth_guard(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_loc_conf_t *alcf);
-static ngx_int_t ngx_http_azora_auth_scope(ngx_http_request_t *r,
-    ngx_azora_ctx_t *ctx, const ngx_str_t *scopes);
 
 
 ngx_int_t
@@ -460,55 +458,5 @@ ngx_http_azora_auth_guard(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
                                  "POST /v1/auth/login gives.");
     }
 
-    return ngx_http_azora_auth_scope(r, ctx, &alcf->scope);
-}
-
-
-/* Every word of azora_scope must be in the token's scope. */
-
-static ngx_int_t
-ngx_http_azora_auth_scope(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
-    const ngx_str_t *scopes)
-{
-    u_char     *p, *end, *last;
-    ngx_str_t   value;
-
-    last = scopes->data + scopes->len;
-
-    for (p = scopes->data; p < last; p = end + 1) {
-
-        end = ngx_strlchr(p, last, ' ');
-        if (end == NULL) {
-            end = last;
-        }
-
-        if (end > p && !ngx_azora_list_has(&ctx->principal.scope,
-                                           (char *) p, end - p))
-        {
-            goto missing;
-        }
-    }
-
-    return NGX_OK;
-
-missing:
-
-    value.len = sizeof("Bearer error=\"insufficient_scope\", scope=\"\"") - 1
-                + scopes->len;
-    value.data = ngx_pnalloc(r->pool, value.len);
-
-    if (value.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_sprintf(value.data, "Bearer error=\"insufficient_scope\", "
-                            "scope=\"%V\"", scopes);
-
-    if (ngx_azora_add_header(r, "WWW-Authenticate", &value) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_azora_problem(r, NGX_HTTP_FORBIDDEN, "insufficient-scope",
-                             "The access token's scope lacks \"%*s\".",
-                             (size_t) (end - p), p);
+    return ngx_azora_authorize_scope(r, ctx, &alcf->scope);
 }
