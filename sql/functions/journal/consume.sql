@@ -21,10 +21,12 @@ COMMENT ON FUNCTION journal.due(text, int) IS
     'Events a consumer has to handle now';
 
 -- Marks an event as handled, in the transaction of its effect. False when it
--- was handled before: then the effect must not be repeated.
+-- was handled before: then the effect must not be repeated. A plan of the time
+-- when nothing waited must not read all that waits later.
 CREATE OR REPLACE FUNCTION journal.handled(consumer text, entry uuid)
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
 AS $$
 DECLARE
     fresh  boolean;

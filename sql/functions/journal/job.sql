@@ -92,6 +92,7 @@ COMMENT ON FUNCTION journal.lock_job(uuid, uuid) IS
 -- What became of a job. done: it goes. failed: again later, not before
 -- retry_after seconds, or never after too many. rejected: never. The answer
 -- is done, waiting or dead; lost: the lease had ended, so this does not count.
+-- A plan of the time when the queue was empty must not read all of it later.
 CREATE OR REPLACE FUNCTION journal.end_job(
     id           uuid,
     lease        uuid,
@@ -104,6 +105,7 @@ CREATE OR REPLACE FUNCTION journal.end_job(
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
     item  journal.job;

@@ -123,7 +123,8 @@ COMMENT ON FUNCTION journal.bound_webhooks(uuid[]) IS
 
 -- What is to be sent now: of each webhook that is active and whose owner still
 -- may have it the jobs that are due first, as many as it has room for. Events
--- that were erased meanwhile go unsent.
+-- that were erased meanwhile go unsent. As in end_job(), a plan of the time when
+-- the queue was empty must not read all of it later.
 CREATE OR REPLACE FUNCTION journal.claim_webhooks(
     kind      text,
     batch     int,
@@ -132,6 +133,7 @@ CREATE OR REPLACE FUNCTION journal.claim_webhooks(
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
     due     uuid[];
@@ -179,70 +181,73 @@ COMMENT ON FUNCTION journal.claim_webhooks(text, int, int) IS
 -- hold what others wait for. The first of each comes before the second of any.
 CREATE OR REPLACE FUNCTION journal.due_webhooks(batch int)
 RETURNS uuid[]
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
-    WITH RECURSIVE waiting AS (
-        (SELECT j.lane
-         FROM journal.job AS j
-         WHERE j.kind = 'webhook' AND j.state = 'waiting'
-           AND j.lane IS NOT NULL
-         ORDER BY j.lane
-         LIMIT 1)
-        UNION ALL
-        SELECT (SELECT j.lane
-                FROM journal.job AS j
-                WHERE j.kind = 'webhook' AND j.state = 'waiting'
-                  AND j.lane > l.lane
-                ORDER BY j.lane
-                LIMIT 1)
-        FROM waiting AS l
-        WHERE l.lane IS NOT NULL
-    ), busy AS MATERIALIZED (
-        SELECT w.id, w.account, count(*) AS n
-        FROM journal.job AS j
-             JOIN journal.webhook AS w ON w.id = j.lane
-        WHERE j.kind = 'webhook' AND j.lease IS NOT NULL
-          AND j.not_before > clock_timestamp()
-        GROUP BY w.id
-    ), free AS (
-        SELECT w.id, w.account, coalesce(b.n, 0) AS busy,
-               CASE WHEN w.failing THEN 1 ELSE 4 END
-               - coalesce(b.n, 0) AS room
-        FROM waiting AS l
-             JOIN journal.webhook AS w ON w.id = l.lane AND w.active
-             LEFT JOIN busy AS b ON b.id = w.id
-        WHERE identity.has_role(w.account, CASE WHEN w.everybody
-                                           THEN 'service' END)
-    ), next AS (
-        SELECT h.id, h.not_before, h.number, f.account,
-               f.busy + row_number() OVER (
-                   PARTITION BY f.id
-                   ORDER BY h.not_before, h.number) AS place
-        FROM free AS f
-             CROSS JOIN LATERAL (
-                 SELECT j.id, j.not_before, j.number
-                 FROM journal.job AS j
-                 WHERE j.kind = 'webhook' AND j.lane = f.id
-                   AND j.state = 'waiting'
-                   AND j.not_before <= clock_timestamp()
-                 ORDER BY j.not_before, j.number
-                 LIMIT greatest(f.room, 0)) AS h
-    ), fair AS (
-        SELECT n.id, n.place, n.not_before, n.number,
-               row_number() OVER (
-                   PARTITION BY n.account
-                   ORDER BY n.place, n.not_before, n.number)
-               + coalesce((SELECT sum(b.n)
-                           FROM busy AS b
-                           WHERE b.account = n.account), 0) AS of_account
-        FROM next AS n
-    )
-    SELECT coalesce(array_agg(d.id), '{}')
-    FROM (SELECT f.id
-          FROM fair AS f
-          WHERE f.of_account <= 12
-          ORDER BY f.place, f.not_before, f.number
-          LIMIT batch) AS d
+BEGIN
+    RETURN (
+        WITH RECURSIVE waiting AS (
+            (SELECT j.lane
+             FROM journal.job AS j
+             WHERE j.kind = 'webhook' AND j.state = 'waiting'
+               AND j.lane IS NOT NULL
+             ORDER BY j.lane
+             LIMIT 1)
+            UNION ALL
+            SELECT (SELECT j.lane
+                    FROM journal.job AS j
+                    WHERE j.kind = 'webhook' AND j.state = 'waiting'
+                      AND j.lane > l.lane
+                    ORDER BY j.lane
+                    LIMIT 1)
+            FROM waiting AS l
+            WHERE l.lane IS NOT NULL
+        ), busy AS MATERIALIZED (
+            SELECT w.id, w.account, count(*) AS n
+            FROM journal.job AS j
+                 JOIN journal.webhook AS w ON w.id = j.lane
+            WHERE j.kind = 'webhook' AND j.lease IS NOT NULL
+              AND j.not_before > clock_timestamp()
+            GROUP BY w.id
+        ), free AS (
+            SELECT w.id, w.account, coalesce(b.n, 0) AS busy,
+                   CASE WHEN w.failing THEN 1 ELSE 4 END
+                   - coalesce(b.n, 0) AS room
+            FROM waiting AS l
+                 JOIN journal.webhook AS w ON w.id = l.lane AND w.active
+                 LEFT JOIN busy AS b ON b.id = w.id
+            WHERE identity.has_role(w.account, CASE WHEN w.everybody
+                                               THEN 'service' END)
+        ), next AS (
+            SELECT h.id, h.not_before, h.number, f.account,
+                   f.busy + row_number() OVER (
+                       PARTITION BY f.id
+                       ORDER BY h.not_before, h.number) AS place
+            FROM free AS f
+                 CROSS JOIN LATERAL (
+                     SELECT j.id, j.not_before, j.number
+                     FROM journal.job AS j
+                     WHERE j.kind = 'webhook' AND j.lane = f.id
+                       AND j.state = 'waiting'
+                       AND j.not_before <= clock_timestamp()
+                     ORDER BY j.not_before, j.number
+                     LIMIT greatest(f.room, 0)) AS h
+        ), fair AS (
+            SELECT n.id, n.place, n.not_before, n.number,
+                   row_number() OVER (
+                       PARTITION BY n.account
+                       ORDER BY n.place, n.not_before, n.number)
+                   + coalesce((SELECT sum(b.n)
+                               FROM busy AS b
+                               WHERE b.account = n.account), 0) AS of_account
+            FROM next AS n
+        )
+        SELECT coalesce(array_agg(d.id), '{}')
+        FROM (SELECT f.id
+              FROM fair AS f
+              WHERE f.of_account <= 12
+              ORDER BY f.place, f.not_before, f.number
+              LIMIT batch) AS d);
+END
 $$;
 
 COMMENT ON FUNCTION journal.due_webhooks(int) IS
@@ -293,6 +298,7 @@ CREATE OR REPLACE FUNCTION journal.end_webhook(
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
     item    journal.job;

@@ -1,0 +1,107 @@
+# A queue that was empty when a connection planned its functions, and fills
+# before anybody has counted it: nothing reads the whole queue for one item.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Azora::SQL;
+
+my $sql = Azora::SQL->new;
+my $dbh = $sql->{dbh};
+my $ama = $sql->register('ama');
+
+
+# Rows that are read by walking through a table while something is done, which
+# is undone.
+sub walked {
+    my ($table, $do) = @_;
+    my $read = sub { $sql->value(q{
+        SELECT t.seq_tup_read FROM pg_stat_xact_user_tables AS t
+        WHERE t.relid = ?::regclass}, $table) };
+
+    $dbh->begin_work;
+    my $before = $read->();
+    $do->();
+    my $n = $read->() - $before;
+    $dbh->rollback;
+    return $n;
+}
+
+
+sub job {
+    my ($kind, $lane) = @_;
+    return $sql->rows(q{
+        INSERT INTO journal.job (id, kind, lane, payload, lease, not_before,
+                                 failures_max)
+        VALUES (azora.uuid7(), ?, ?, '{}', gen_random_uuid(),
+                now() + interval '1 hour', 3)
+        RETURNING id, lease}, $kind, $lane)->[0];
+}
+
+
+sub end {
+    my ($function, $outcome, $job) = @_;
+    return $sql->value("SELECT $function(?, ?, ?, '', 0, 0, 1)", @$job,
+                       $outcome);
+}
+
+
+sub handled {
+    my $entry = $sql->value(
+        q{SELECT journal.append('test.queued', ?, '{}')}, $ama);
+    return $sql->value(q{SELECT journal.handled('test', ?)}, $entry);
+}
+
+
+# given queues that were empty when all was planned
+$sql->value(q{SELECT journal.subscribe('test', 'test.queued')});
+my $hook = $sql->value(q{
+    INSERT INTO journal.webhook (id, account, url, types, key, since)
+    VALUES (azora.uuid7(), ?, 'https://example.org/', '{}', 'k', 0)
+    RETURNING id}, $ama);
+$dbh->do("VACUUM ANALYZE journal.$_")
+    for qw(job delivery webhook webhook_delivery);
+
+for (1 .. 10) {
+    end('journal.end_job', $_, job('test')) for qw(done rejected);
+    end('journal.end_webhook', $_, job('webhook', $hook)) for qw(done failed);
+    $sql->rows(q{SELECT * FROM journal.claim_webhooks('webhook', 48, 1)});
+    handled();
+}
+
+# when they fill
+$dbh->do(q{
+    INSERT INTO journal.job (id, kind, lane, payload, failures_max)
+    SELECT azora.uuid7(), k.kind, k.lane, '{}', 3
+    FROM (VALUES ('test', NULL), ('webhook', ?::uuid)) AS k (kind, lane),
+         generate_series(1, 2000)}, undef, $hook);
+$sql->value(q{SELECT count(journal.append('test.queued', ?, '{}'))
+              FROM generate_series(1, 2000)}, $ama);
+
+# then
+for my $outcome (qw(done failed rejected)) {
+    is(walked('journal.job', sub {
+        isnt(end('journal.end_job', $outcome, job('test')), 'lost', $outcome);
+    }), 0, 'the end of a job is found');
+}
+
+for my $outcome (qw(done failed)) {
+    is(walked('journal.job', sub {
+        isnt(end('journal.end_webhook', $outcome, job('webhook', $hook)),
+             'lost', $outcome);
+    }), 0, 'so is that of a delivery');
+}
+
+is(walked('journal.job', sub {
+    $sql->rows(q{SELECT * FROM journal.claim_webhooks('webhook', 48, 1)});
+}), 0, 'and what is to be delivered next');
+
+is(walked('journal.delivery', sub {
+    ok(handled(), 'an event is handled');
+}), 0, 'and is found among those that wait');
+
+done_testing();
