@@ -37,6 +37,7 @@ static ngx_event_t                          ngx_http_azora_service_timer;
 static ngx_uint_t                           ngx_http_azora_service_again;
 static ngx_uint_t                           ngx_http_azora_service_told;
 
+
 ngx_int_t
 ngx_http_azora_service_load_init(ngx_conf_t *cf,
     ngx_http_azora_service_main_conf_t *smcf)
