@@ -1,5 +1,6 @@
-# A queue that was empty when a connection planned its functions, and fills
-# before anybody has counted it: nothing reads the whole queue for one item.
+# A queue, or a list of failed logins, that was empty when a connection planned
+# its functions and fills before anybody has counted it: nothing reads all of it
+# for one item.
 
 use strict;
 use warnings;
@@ -57,6 +58,19 @@ sub handled {
 }
 
 
+# Six tries in vain, how long that makes one wait, and then it goes well.
+sub log_in {
+    my ($email) = @_;
+    $sql->value('SELECT identity.login_failed(?, ?)', $email, '192.0.2.1')
+        for 1 .. 6;
+    my $wait = $sql->value('SELECT identity.login_wait(?, ?)', $email,
+                           '192.0.2.1');
+    $sql->value('SELECT identity.login_succeeded(?, ?)', $email,
+                '192.0.2.1');
+    return $wait;
+}
+
+
 # given queues that were empty when all was planned
 $sql->value(q{SELECT journal.subscribe('test', 'test.queued')});
 my $hook = $sql->value(q{
@@ -65,12 +79,14 @@ my $hook = $sql->value(q{
     RETURNING id}, $ama);
 $dbh->do("VACUUM ANALYZE journal.$_")
     for qw(job delivery webhook webhook_delivery);
+$dbh->do('VACUUM ANALYZE identity.login_failure');
 
 for (1 .. 10) {
     end('journal.end_job', $_, job('test')) for qw(done rejected);
     end('journal.end_webhook', $_, job('webhook', $hook)) for qw(done failed);
     $sql->rows(q{SELECT * FROM journal.claim_webhooks('webhook', 48, 1)});
     handled();
+    log_in('ama@example.org');
 }
 
 # when they fill
@@ -81,6 +97,10 @@ $dbh->do(q{
          generate_series(1, 2000)}, undef, $hook);
 $sql->value(q{SELECT count(journal.append('test.queued', ?, '{}'))
               FROM generate_series(1, 2000)}, $ama);
+
+$dbh->do(q{
+    INSERT INTO identity.login_failure (principal, address, failures)
+    SELECT sha256(g::text::bytea), '', 1 FROM generate_series(1, 2000) AS g});
 
 # then
 for my $outcome (qw(done failed rejected)) {
@@ -103,5 +123,9 @@ is(walked('journal.job', sub {
 is(walked('journal.delivery', sub {
     ok(handled(), 'an event is handled');
 }), 0, 'and is found among those that wait');
+
+is(walked('identity.login_failure', sub {
+    is(log_in('ama@example.org'), 2, 'who fails waits');
+}), 0, 'and is found among those who fail');
 
 done_testing();

@@ -1,7 +1,9 @@
--- Counts a failed login. A count that has slept for a day begins anew.
+-- Counts a failed login. A count that has slept for a day begins anew. As in
+-- login_wait(), no plan may read all failures.
 CREATE OR REPLACE FUNCTION identity.login_failed(email text, address text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
 AS $$
 DECLARE
     who    bytea := sha256(convert_to(lower(email), 'UTF8'));

@@ -1,10 +1,12 @@
 -- After five failures in a row each further one doubles the wait, from 1 s to
 -- 15 min, per account over all addresses and per account and address. The wait
 -- over all addresses is not for networks that the account logged in from
--- lately: guessing from elsewhere must not keep a person out at home.
+-- lately: guessing from elsewhere must not keep a person out at home. A plan of
+-- the time when nobody failed must not read all failures of an attack.
 CREATE OR REPLACE FUNCTION identity.login_wait(email text, address text)
 RETURNS int
 LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
 AS $$
 BEGIN
     RETURN (

@@ -39,10 +39,12 @@ $$;
 COMMENT ON FUNCTION identity.password_proved(uuid, text) IS
     'Whether a password was the right one';
 
--- Forgets the failures of an account after a success.
+-- Forgets the failures of an account after a success. As in login_wait(), no
+-- plan may read all failures.
 CREATE OR REPLACE FUNCTION identity.login_succeeded(email text, address text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
 AS $$
 BEGIN
     DELETE FROM identity.login_failure AS f
