@@ -1,6 +1,6 @@
-# A queue, or a list of failed logins, that was empty when a connection planned
-# its functions and fills before anybody has counted it: nothing reads all of it
-# for one item.
+# A table that was empty when a connection planned its functions, and fills
+# before anybody has counted it, as queues do, lists of failed logins and of
+# keys: nothing reads all of it for one item.
 
 use strict;
 use warnings;
@@ -71,6 +71,20 @@ sub log_in {
 }
 
 
+# A request with a key; its repeat has the stored status in the message.
+sub keyed {
+    my ($key) = @_;
+    my $sent = eval { $sql->value(q{
+        SELECT k.status
+        FROM azora.idempotency_begin(ROW(?::uuid, NULL, '{}', 'r', NULL, 'a',
+                                     'POST /x', ?, 'h')::azora.caller) AS c
+             CROSS JOIN LATERAL azora.refusal(409, 'conflict', '') AS r
+             CROSS JOIN LATERAL azora.idempotency_keep(c, r) AS k}, $ama,
+        $key) };
+    return $sent // $dbh->state;
+}
+
+
 # given queues that were empty when all was planned
 $sql->value(q{SELECT journal.subscribe('test', 'test.queued')});
 my $hook = $sql->value(q{
@@ -79,7 +93,8 @@ my $hook = $sql->value(q{
     RETURNING id}, $ama);
 $dbh->do("VACUUM ANALYZE journal.$_")
     for qw(job delivery webhook webhook_delivery);
-$dbh->do('VACUUM ANALYZE identity.login_failure');
+$dbh->do("VACUUM ANALYZE $_")
+    for qw(identity.login_failure azora.idempotency);
 
 for (1 .. 10) {
     end('journal.end_job', $_, job('test')) for qw(done rejected);
@@ -87,6 +102,8 @@ for (1 .. 10) {
     $sql->rows(q{SELECT * FROM journal.claim_webhooks('webhook', 48, 1)});
     handled();
     log_in('ama@example.org');
+    keyed("warm-$_");
+    keyed('warm-1');
 }
 
 # when they fill
@@ -101,6 +118,11 @@ $sql->value(q{SELECT count(journal.append('test.queued', ?, '{}'))
 $dbh->do(q{
     INSERT INTO identity.login_failure (principal, address, failures)
     SELECT sha256(g::text::bytea), '', 1 FROM generate_series(1, 2000) AS g});
+
+$dbh->do(q{
+    INSERT INTO azora.idempotency (subject, route, key, payload_hash)
+    SELECT gen_random_uuid(), 'POST /x', g, 'h'
+    FROM generate_series(1, 2000) AS g});
 
 # then
 for my $outcome (qw(done failed rejected)) {
@@ -127,5 +149,15 @@ is(walked('journal.delivery', sub {
 is(walked('identity.login_failure', sub {
     is(log_in('ama@example.org'), 2, 'who fails waits');
 }), 0, 'and is found among those who fail');
+
+is(walked('azora.idempotency', sub {
+    is(keyed('new'), 409, 'a key is kept');
+}), 0, 'and found among others');
+
+is(walked('azora.idempotency', sub {
+    $dbh->do('SAVEPOINT repeat');
+    is(keyed('warm-2'), 'AZ000', 'a repeat is answered');
+    $dbh->do('ROLLBACK TO repeat');
+}), 0, 'and its key found, too');
 
 done_testing();

@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION azora.idempotency_keep(
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
     IF caller.idempotency_key IS NULL THEN
