@@ -230,6 +230,22 @@ is($page->{items}[0]{id}, $contract, 'to both sides');
 is($page->{next}, undef, 'to the end');
 is_deeply($sql->call('market.list_contracts', as => $esi, limit => undef,
                      cursor => undef)->{body}{items}, [], 'of their own');
+# whoever goes while a milestone is being paid for stays until it is over
+$id = $sql->call('market.offer_contract', as => $kofi, %offer, job => undef,
+                 milestones => '[{"title":"a","amount":"1"}]')->{body}{id};
+step('accept_contract', $ama, $id);
+$m = $sql->value('SELECT id FROM market.milestone WHERE contract = ?', $id);
+$one->begin_work;
+$sql->call('market.fund_milestone', as => $kofi, id => $m, on => $one);
+my $going = $sql->start({ role => 'azora_owner' },
+                        'SELECT market.erase_person(?)', $ama);
+ok($sql->wait_for_lock($going), 'who is to be forgotten waits');
+$one->commit;
+is($sql->finish($going)->{message}, 'contract-open', 'and is refused');
+is($sql->value('SELECT state FROM market.contract WHERE id = ?', $id),
+   'active', 'the contract goes on');
+is(step('refund_milestone', $ama, $m), 'refunded', 'to its end');
+
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
 done_testing();

@@ -1,11 +1,19 @@
 -- A contract whose money is still somewhere has another party who must be able
 -- to end it; before that its party cannot be forgotten. Afterwards the words
--- that the person wrote go, and the contract stays between ids.
+-- that the person wrote go, and the contract stays between ids. Contracts are
+-- locked before they are looked at: one may be getting its money.
 CREATE OR REPLACE FUNCTION market.erase_person(account uuid)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
+    PERFORM c.id
+    FROM market.contract AS c
+    WHERE erase_person.account IN (c.employer, c.freelancer)
+      AND c.ended_at IS NULL
+    ORDER BY c.id
+    FOR NO KEY UPDATE;
+
     IF EXISTS (SELECT 1 FROM market.contract AS c
                WHERE erase_person.account IN (c.employer, c.freelancer)
                  AND c.state = 'active')
