@@ -16,7 +16,7 @@ use Azora::Test;
 use Test::More;
 
 my $azora = Azora::Test->start(workers => 2);
-my $ruth = $azora->user('ruth', roles => ['admin']);
+my ($ruth, $sam) = map { $azora->user($_, roles => ['admin']) } qw(ruth sam);
 my ($amina, $kofi, $chidi) = map { $azora->user($_) } qw(amina kofi chidi);
 my @amina = (token => $amina->{token});
 my $r;
@@ -61,6 +61,11 @@ my $his = $azora->post('/v1/wallets/AZR/transfers', fresh(),
 my $promised = hold($amina, $kofi);
 my $settles = hold($amina, $kofi, settles_at => later(3600));
 my $owes = hold($kofi, $chidi, settles_at => later(4));
+my @proposed = map {
+    $azora->post('/v1/admin/ledger/mints', fresh(), token => $ruth->{token},
+        json => { to => $kofi->{id}, reason => 'a prize', %$_ })->{json}
+} { currency => 'AZR', amount => '20000' },
+  { currency => 'KES', amount => '2000000' };
 
 is $azora->delete('/v1/me', token => $kofi->{token})->{status}, 204,
    'he is forgotten';
@@ -89,6 +94,22 @@ subtest 'nothing reaches him' => sub {
         token => $chidi->{token}, fresh(), json => {}), 409,
         'not-reversible');
     is balance($azora, $kofi, 'AZR'), $left, 'no more than he had';
+    is_sound($azora);
+};
+
+
+subtest 'what was proposed for him' => sub {
+    for my $operation (@proposed) {
+        my $currency = $operation->{currency};
+
+        is $operation->{state}, 'proposed', "$currency, and waits";
+        is_problem($azora->post(
+            "/v1/admin/ledger/operations/$operation->{id}/approve", fresh(),
+            token => $sam->{token}), 403, 'account-frozen');
+    }
+    is balance($azora, $kofi, 'AZR'), $left, 'no more than he had';
+    is balance($azora, $kofi, 'KES'), 0,
+       'nor anything of what he never had';
     is_sound($azora);
 };
 

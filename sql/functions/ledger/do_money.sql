@@ -80,8 +80,7 @@ $$;
 COMMENT ON FUNCTION ledger.do_reverse(ledger.operation) IS
     'Gives a transfer back for its recipient';
 
--- All wallets of a person, or that of one currency; those that do not exist
--- yet are made, so that none can come into being beside the freeze.
+-- Also wallets that nothing has reached yet.
 CREATE OR REPLACE FUNCTION ledger.do_freeze(
     o       ledger.operation,
     frozen  boolean
@@ -89,19 +88,9 @@ CREATE OR REPLACE FUNCTION ledger.do_freeze(
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    who  uuid := o.arguments ->> 'owner';
-    ids  bigint[];
+    ids  bigint[] := ledger.all_wallets((o.arguments ->> 'owner')::uuid,
+                                        o.currency);
 BEGIN
-    PERFORM ledger.open_wallets(array_agg(who), array_agg(c.code))
-    FROM ledger.currency AS c
-    WHERE c.code = coalesce(o.currency, c.code);
-
-    ids := ARRAY(SELECT a.id
-                 FROM ledger.account AS a
-                 WHERE a.owner = who
-                   AND a.kind = 'wallet'
-                   AND a.currency = coalesce(o.currency, a.currency));
-
     PERFORM ledger.lock_accounts(ids);
 
     UPDATE ledger.account AS a

@@ -18,12 +18,7 @@ BEGIN
     PERFORM ledger.open_wallets(array_agg(o.owner), array_agg(o.currency))
     FROM unnest(owners, currencies) AS o (owner, currency)
          JOIN ledger.currency AS c ON c.code = o.currency
-    WHERE o.owner IS NOT NULL
-      AND NOT EXISTS (
-          SELECT 1 FROM ledger.account AS a
-          WHERE a.owner = o.owner
-            AND a.currency = o.currency
-            AND a.kind = 'wallet');
+    WHERE o.owner IS NOT NULL;
 
     RETURN owners;
 END

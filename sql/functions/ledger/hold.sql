@@ -20,10 +20,9 @@ DECLARE
     hold   uuid := azora.uuid7();
     state  ledger.state := (ledger.lock_accounts(ARRAY[account]))[1];
 BEGIN
-    IF state.frozen
-       OR EXISTS (SELECT 1 FROM ledger.account AS a
-                  WHERE a.id = credit
-                    AND (a.frozen OR a.closed_at IS NOT NULL))
+    IF EXISTS (SELECT 1 FROM ledger.account AS a
+               WHERE a.id IN (place_hold.account, credit)
+                 AND (a.frozen OR a.closed_at IS NOT NULL))
     THEN
         PERFORM ledger.refuse_transfer('account-frozen');
     ELSIF minor <= 0 THEN
@@ -114,8 +113,7 @@ COMMENT ON FUNCTION ledger.free_hold(uuid, bigint) IS
     'Gives the money of a hold free';
 
 -- Pays a hold, or a part of it; the rest is free again. Only one of many that
--- try gets it. Whoever is gone gets nothing, also of what was promised in the
--- moment they went.
+-- try gets it.
 CREATE OR REPLACE FUNCTION ledger.post_hold(
     hold    uuid,
     credit  bigint,
@@ -134,10 +132,6 @@ BEGIN
 
     IF minor NOT BETWEEN 1 AND freed.amount THEN
         PERFORM ledger.refuse_transfer('amount-out-of-range');
-    END IF;
-
-    IF ledger.is_closed(credit) THEN
-        PERFORM ledger.refuse_transfer('account-frozen');
     END IF;
 
     PERFORM ledger.require_room(credit, minor);

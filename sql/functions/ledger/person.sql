@@ -45,9 +45,7 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
-    owned  bigint[] := ARRAY(
-        SELECT a.id FROM ledger.account AS a
-        WHERE a.owner = erase_person.account AND a.kind = 'wallet');
+    owned  bigint[] := ledger.all_wallets(account);
 BEGIN
     PERFORM ledger.close_wallets(owned);
 

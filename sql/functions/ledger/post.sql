@@ -1,7 +1,8 @@
 -- Moves money between known accounts for other functions: all of it or a
 -- refusal. Fields that are asked of each item: debit, credit, amount,
 -- currency, kind; reference and memo where there is one. Gives the transfers;
--- items of nothing, as the fee of a refund, make none.
+-- items of nothing, as the fee of a refund, make none. What is closed can pay
+-- what it owes, and gets nothing.
 CREATE OR REPLACE FUNCTION ledger.post(items ledger.item[])
 RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
@@ -37,7 +38,12 @@ BEGIN
                n)
     WHERE u.amount > 0;
 
-    IF EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen) THEN
+    IF EXISTS (SELECT 1 FROM unnest(states) AS s WHERE s.frozen)
+       OR EXISTS (SELECT 1
+                  FROM unnest(items) AS i
+                       JOIN ledger.account AS a ON a.id = i.credit
+                  WHERE i.amount > 0 AND a.closed_at IS NOT NULL)
+    THEN
         PERFORM ledger.refuse_transfer('account-frozen');
     END IF;
 

@@ -1,23 +1,57 @@
 -- Wallets come into being when money first reaches them. In the order of their
--- key, so that two transactions which open the same ones cannot deadlock.
+-- key, so that two transactions which open the same ones cannot deadlock; only
+-- those that are missing, because an INSERT waits for whoever is changing the
+-- row that it meets.
 CREATE OR REPLACE FUNCTION ledger.open_wallets(
     owners      uuid[],
     currencies  text[]
 ) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
     INSERT INTO ledger.account (owner, kind, currency)
     SELECT DISTINCT o.owner, 'wallet', o.currency
     FROM unnest(owners, currencies) AS o (owner, currency)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM ledger.account AS a
+        WHERE a.owner = o.owner
+          AND a.currency = o.currency
+          AND a.kind = 'wallet')
     ORDER BY o.owner, o.currency
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING;
+END
 $$;
 
 COMMENT ON FUNCTION ledger.open_wallets(uuid[], text[]) IS
     'Makes the wallets that do not exist yet';
 
--- The wallet of one owner, made when it does not exist. Looked for first,
--- because an INSERT waits for whoever is changing the row that it meets.
+-- All wallets of a person, or that of one currency; those that do not exist
+-- yet are made, so that none can come into being beside what is done to them.
+CREATE OR REPLACE FUNCTION ledger.all_wallets(
+    owner     uuid,
+    currency  text DEFAULT NULL
+) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM ledger.open_wallets(array_agg(all_wallets.owner),
+                                array_agg(c.code))
+    FROM ledger.currency AS c
+    WHERE c.code = coalesce(all_wallets.currency, c.code);
+
+    RETURN ARRAY(SELECT a.id
+                 FROM ledger.account AS a
+                 WHERE a.owner = all_wallets.owner
+                   AND a.kind = 'wallet'
+                   AND a.currency = coalesce(all_wallets.currency,
+                                             a.currency));
+END
+$$;
+
+COMMENT ON FUNCTION ledger.all_wallets(uuid, text) IS
+    'Accounts of a person''s wallets, in all currencies';
+
+-- The wallet of one owner, made when it does not exist.
 CREATE OR REPLACE FUNCTION ledger.wallet(owner uuid, currency text)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
