@@ -138,6 +138,10 @@ subtest 'of a wallet' => sub {
     is_deeply \%seen, { '201 ' => 3, '409 /problems/balance-limit' => 5 },
               'three of 3 in 10';
     is pay($baraka, $amina, '2')->{status}, 409, 'hers is over it already';
+    is_deeply [sort keys %{ $azora->get('/v1/wallets/KES/limits',
+                            token => $amina->{token})->{json} }],
+              [qw(balance_max currency tier)],
+              'where a day has no limit, nothing is told of one';
     is_sound($azora);
 };
 
@@ -180,6 +184,9 @@ subtest 'no limit any more' => sub {
     limit(tier => 2);
     is $azora->value('SELECT count(*) FROM ledger.tier_limit'), 0, 'gone';
     is pay($amina, $baraka, '400')->{status}, 201, 'and not felt';
+    is_deeply $azora->get('/v1/wallets/KES/limits',
+                          token => $amina->{token})->{json},
+              { currency => 'KES', tier => 0 }, 'nor told of';
     is_sound($azora);
 };
 

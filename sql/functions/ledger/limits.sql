@@ -199,9 +199,10 @@ BEGIN
                'tier', t.tier,
                'transfer_max', (l.transfer_max * c.unit)::text,
                'day_max', (l.day_max * c.unit)::text,
-               'day_left', (greatest(0, l.day_max
-                                        - ledger.spent_today(a.id))
-                            * c.unit)::text,
+               'day_left', CASE WHEN l.day_max IS NOT NULL
+                           THEN (greatest(0, l.day_max
+                                             - ledger.spent_today(a.id))
+                                 * c.unit)::text END,
                'balance_max', (l.balance_max * c.unit)::text,
                'count_max', l.count_max,
                'count_seconds', l.count_seconds))
