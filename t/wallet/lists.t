@@ -103,9 +103,18 @@ subtest 'each says what is wrong with it, and where' => sub {
         WHERE m.body ->> 'n' IS NOT NULL ORDER BY 1})], [1, 7],
         'and keep what is theirs';
 
-    is send_list({ to => $baraka->{id}, amount => '1' })
-       ->{json}{items}[0]{pointer}, '/items/0/currency',
-       'a currency is asked of the list or of the item';
+    $r = send_list({ to => $baraka->{id}, amount => '1' },
+                   { to => $baraka->{id}, amount => '1', currency => 'XXX' });
+    is_deeply [map { [@$_{qw(status type pointer detail)}] }
+               @{ $r->{json}{items} }],
+              [[422, '/problems/unknown-currency', '/items/0/currency',
+                'Neither the item nor the list names a currency.'],
+               [422, '/problems/unknown-currency', '/items/1/currency',
+                'There is no such currency.']],
+              'a currency is asked of the list or of the item';
+    is_problem(send_list(atomic => \1,
+                         { to => $baraka->{id}, amount => '1' }), 422,
+               'unknown-currency', '/items/0/currency');
     is_problem(send_list(currency => 'XXX',
                          { to => $baraka->{id}, amount => '1' }), 422,
                'unknown-currency', '/currency');

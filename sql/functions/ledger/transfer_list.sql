@@ -97,7 +97,10 @@ BEGIN
         SELECT (r.ordinal,
                 CASE r.problem WHEN 'unknown-currency' THEN 422
                                ELSE r.status END,
-                r.body, r.etag, r.location, r.problem, r.detail,
+                r.body, r.etag, r.location, r.problem,
+                CASE WHEN currencies[r.ordinal] IS NULL
+                     THEN 'Neither the item nor the list names a currency.'
+                     ELSE r.detail END,
                 CASE WHEN r.problem IS NOT NULL
                      THEN list_replies.pointer || r.ordinal - 1
                           || CASE r.problem
