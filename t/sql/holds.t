@@ -17,6 +17,7 @@ my ($payer, $payee) = map {
     $sql->value("SELECT ledger.wallet(?, 'AZR')", $_) } $ama, $kofi;
 
 my $place = 'SELECT ledger.place_hold(?, ?, NULL)';
+my $void = q{SELECT ledger.give_hold_back(?, 'voided')};
 my $post = "SELECT ledger.post_hold(?, ?, ?, 'transfer')";
 
 
@@ -48,12 +49,12 @@ is(refused($post, $hold, $payee, 250), undef, 'a part is paid');
 is_deeply([$sql->balance($ama), $sql->balance($kofi)], [350, 650], 'and moves');
 is(wallet()->{available}, '0.00000350', 'the rest is free');
 is(refused($post, $hold, $payee, 1), 'wrong-state', 'once');
-is(refused('SELECT ledger.void_hold(?)', $hold), 'wrong-state',
+is(refused($void, $hold), 'wrong-state',
    'and cannot be voided any more');
 
 $hold = $sql->value($place, $payer, 350);
-is(refused('SELECT ledger.void_hold(?)', $hold), undef, 'a hold is voided');
-is(refused('SELECT ledger.void_hold(?)', $hold), 'wrong-state', 'once');
+is(refused($void, $hold), undef, 'a hold is voided');
+is(refused($void, $hold), 'wrong-state', 'once');
 is(wallet()->{available}, '0.00000350', 'and free again');
 
 $sql->value("SELECT ledger.place_hold(?, 100, NULL, now() + '1 hour')",

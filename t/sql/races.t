@@ -211,7 +211,7 @@ my $due = hold(10);
 $sql->{dbh}->do('UPDATE ledger.hold SET expires_at = now() WHERE id = ?',
                 undef, $due);
 $first->begin_work;
-$first->do('SELECT ledger.void_hold(?)', undef, $due);
+$first->do(q{SELECT ledger.give_hold_back(?, 'voided')}, undef, $due);
 is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 0,
    'the task passes over one that is being ended');
 $first->rollback;
@@ -255,7 +255,7 @@ is_deeply($sql->rows('SELECT h.state, a.held, a.balance
                       WHERE h.id = ?', $late[1])->[0],
           ['voided', 10, 1000], 'and is free again');
 is($sql->balance($gone), 0, 'they got nothing');
-$sql->value('SELECT ledger.void_hold(?)', $late[0]);
+$sql->value(q{SELECT ledger.give_hold_back(?, 'voided')}, $late[0]);
 
 # credit that is lowered, and rewards at the end of what may ever be
 set_balance($ama, 0);

@@ -30,9 +30,7 @@ BEGIN
                                        WHERE h.id = ANY (holds)));
 
     FOREACH hold IN ARRAY holds LOOP
-        PERFORM ledger.free_hold(hold, NULL);
-        PERFORM ledger.hold_transition(hold, 'expired');
-        PERFORM ledger.journal_hold('hold.expired', hold, NULL);
+        PERFORM ledger.give_hold_back(hold, 'expired');
     END LOOP;
 
     RETURN cardinality(holds);
@@ -92,8 +90,7 @@ BEGIN
     LOOP
         BEGIN
             IF ledger.is_closed(hold.credit) THEN
-                PERFORM ledger.void_hold(hold.id);
-                PERFORM ledger.journal_hold('hold.voided', hold.id, NULL);
+                PERFORM ledger.give_hold_back(hold.id, 'voided');
             ELSE
                 PERFORM ledger.post_hold(hold.id, hold.credit, hold.amount,
                                          'hold', hold.memo);

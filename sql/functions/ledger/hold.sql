@@ -149,14 +149,20 @@ $$;
 COMMENT ON FUNCTION ledger.post_hold(uuid, bigint, bigint, text, text) IS
     'Pays a hold or a part of it';
 
-CREATE OR REPLACE FUNCTION ledger.void_hold(hold uuid)
-RETURNS void
+-- Ends a hold of which nothing is paid: it was voided, or has expired.
+CREATE OR REPLACE FUNCTION ledger.give_hold_back(
+    hold         uuid,
+    to_state     text,
+    traceparent  text DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     PERFORM ledger.free_hold(hold, NULL);
-    PERFORM ledger.hold_transition(hold, 'voided');
+    PERFORM ledger.hold_transition(hold, to_state);
+    PERFORM ledger.journal_hold('hold.' || to_state, hold, traceparent);
 END
 $$;
 
-COMMENT ON FUNCTION ledger.void_hold(uuid) IS 'Ends a hold without paying';
+COMMENT ON FUNCTION ledger.give_hold_back(uuid, text, text) IS
+    'Ends a hold without paying';

@@ -24,8 +24,7 @@ BEGIN
         SELECT h.account FROM ledger.hold AS h WHERE h.id = ANY (holds)));
 
     FOREACH hold IN ARRAY holds LOOP
-        PERFORM ledger.void_hold(hold);
-        PERFORM ledger.journal_hold('hold.voided', hold, NULL);
+        PERFORM ledger.give_hold_back(hold, 'voided');
     END LOOP;
 
     UPDATE ledger.account AS a

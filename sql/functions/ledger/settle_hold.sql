@@ -87,8 +87,7 @@ BEGIN
             'Only who is to be paid can give a hold up.');
     END IF;
 
-    PERFORM ledger.void_hold(id);
-    PERFORM ledger.journal_hold('hold.voided', id, caller.traceparent);
+    PERFORM ledger.give_hold_back(id, 'voided', caller.traceparent);
 
     RETURN (200, ledger.hold_document(id), NULL, NULL)::azora.reply;
 END
