@@ -86,4 +86,42 @@ is((grep { ($_->{message} // '') eq 'wrong-state' } @outcomes), 5,
 is($sql->balance($kofi), 750, 'the money moved once');
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
+# what was promised for a time long ago, and could not be paid since
+my $held = wallet()->{pending};
+sub freeze { $sql->{dbh}->do('UPDATE ledger.account SET frozen = id = ?
+                              WHERE owner IS NOT NULL', undef, $_[0]) }
+$sql->{dbh}->do('UPDATE ledger.account SET floor = -1000 WHERE id = ?', undef,
+                $payer);
+for (
+    ['the payee has no room', 29, 'pending', sub {
+        $sql->{dbh}->do("INSERT INTO ledger.tier_limit
+            (currency, tier, balance_max) VALUES ('AZR', 0, 750)") }],
+    ['the payee has no room', 31, 'expired'],
+    ['the payee has room', 31, 'posted', sub {
+        $sql->{dbh}->do('DELETE FROM ledger.tier_limit') }],
+    ['the payee is frozen', 29, 'pending', sub { freeze($payee) }],
+    ['the payee is frozen', 31, 'expired', sub { freeze($payee) }],
+    ['the payer is frozen', 31, 'pending', sub { freeze($payer) }],
+) {
+    my ($why, $days, $state, $hinder) = @$_;
+
+    freeze(0);
+    my $hold = $sql->value('SELECT ledger.place_hold(?, 1, NULL, NULL,
+                                now() - interval $$1 day$$ * ?, ?)', $payer,
+                           $days, $payee);
+    $hinder->() if $hinder;
+    is($sql->app->selectrow_array('SELECT ledger.settle_holds(10)'),
+       $state eq 'pending' ? 0 : 1, "after $days days, $why");
+    is($sql->value('SELECT state FROM ledger.hold WHERE id = ?', $hold),
+       $state, "it is $state");
+    is($sql->value("SELECT count(*) FROM journal.entry AS e
+                         JOIN journal.payload AS p ON p.entry = e.id
+                    WHERE e.type = ? AND p.body::json ->> 'hold' = ?",
+                   "hold.$state", $hold), $state eq 'pending' ? 0 : 1,
+       'as is journaled');
+    $sql->value($void, $hold) if $state eq 'pending';
+}
+is(wallet()->{pending}, $held, 'nothing of them is held any more');
+is_deeply($sql->errors_in_books, [], 'the books are right');
+
 done_testing();
