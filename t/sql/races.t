@@ -16,6 +16,7 @@ my ($ama, $kofi, $esi, $admin) = map { $sql->register($_) }
                                  qw(ama kofi esi admin);
 my $first = $sql->connect;
 my %first = (on => $first);
+my $rewards = 'SELECT ledger.consume_rewards(10)';
 
 
 sub wallet { $sql->value("SELECT ledger.wallet(?, ?)", $_[0], $_[1] // 'AZR') }
@@ -279,6 +280,23 @@ is(after_waiting([{ role => 'azora_owner' },
    'issuance-limit', 'two rewards do not pass the last of it together');
 is($sql->value("SELECT sum(minted) FROM ledger.issuance_day
                 WHERE currency = 'AZR'"), 300, 'one does');
+
+# rewards of several people at once, while money moves between two of them
+$sql->{dbh}->do("UPDATE ledger.issuance_policy SET reward_total_max = NULL
+                 WHERE currency = 'AZR'");
+my ($lower, $higher) = sort { wallet($a) <=> wallet($b) } $ama, $kofi;
+$sql->value("SELECT journal.append('course.passed', ?, ?)", $_,
+    qq({"account": "$_", "currency": "AZR", "reward_minor": 10,
+        "quiz": "$admin", "course": "a"})) for $higher, $lower;
+lock_row('account', 'id', wallet($lower));
+is(after_waiting([$rewards], sub {
+    ok(eval { $first->do('SELECT 1 FROM ledger.account WHERE id = ?
+                          FOR UPDATE NOWAIT', undef, wallet($higher)) },
+       'it has no later one while it waits for the first') or diag $@;
+    $first->rollback;
+}), undef, 'rewards wait for a payment');
+is($sql->value("SELECT count(*) FROM ledger.transfer
+                WHERE kind = 'reward'"), 2, 'both are paid');
 
 # a day's limit
 set_balance($ama, 1000);

@@ -6,22 +6,16 @@ RETURNS uuid
 LANGUAGE plpgsql VOLATILE
 AS $$
 DECLARE
+    policy    ledger.issuance_policy := ledger.lock_issuance(o.currency);
     wallet    bigint := ledger.wallet((o.arguments ->> 'owner')::uuid,
                                       o.currency);
     issuance  bigint := ledger.house('issuance', o.currency);
-    allowed   bigint := (SELECT p.mint_day_max
-                         FROM ledger.issuance_policy AS p
-                         WHERE p.currency = o.currency);
 BEGIN
-    INSERT INTO ledger.issuance_day AS d (currency, day)
-    VALUES (o.currency, ledger.today())
-    ON CONFLICT DO NOTHING;
-
     UPDATE ledger.issuance_day AS d
     SET issued = d.issued + o.minor
     WHERE d.currency = o.currency
       AND d.day = ledger.today()
-      AND d.issued <= allowed - o.minor;
+      AND d.issued <= policy.mint_day_max - o.minor;
 
     IF NOT FOUND THEN
         PERFORM azora.refuse(409, 'issuance-limit',
