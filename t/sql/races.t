@@ -298,6 +298,32 @@ is(after_waiting([$rewards], sub {
 is($sql->value("SELECT count(*) FROM ledger.transfer
                 WHERE kind = 'reward'"), 2, 'both are paid');
 
+# and for somebody who is being forgotten
+my $leaver = $sql->register('leaver');
+my $session = $sql->value("INSERT INTO identity.session
+        (id, account, expires_at)
+    VALUES (azora.uuid7(), ?, now() + interval '1 day') RETURNING id",
+    $leaver);
+$sql->{dbh}->do("INSERT INTO azora.idempotency
+    VALUES (?, 'POST /v1/test', 'k', 'h')", undef, $leaver);
+$sql->value("SELECT journal.append('course.passed', ?, ?)", $leaver,
+    qq({"account": "$leaver", "currency": "AZR", "reward_minor": 10,
+        "quiz": "$admin", "course": "a"}));
+$first->begin_work;
+$first->do('SELECT 1 FROM azora.idempotency WHERE subject = ? FOR UPDATE',
+           undef, $leaver);
+my $leaving = $sql->start(
+    "SELECT status FROM identity.erase_me((?, ?, '{learner}', 'r', NULL, NULL,
+         'DELETE /v1/me', NULL, NULL)::azora.caller)", $leaver, $session);
+ok($sql->wait_for_lock($leaving), 'they are on their way out');
+$sql->app->do("SET lock_timeout = '5s'");
+is(eval { ($sql->app->selectrow_array($rewards))[0] }, 0,
+   'nobody waits to pay them') or diag $@;
+$sql->app->do('RESET lock_timeout');
+commit();
+is($sql->finish($leaving)->{rows}[0]{status}, 204, 'they are gone');
+is($sql->app->selectrow_array($rewards), 0, 'and were not paid');
+
 # a day's limit
 set_balance($ama, 1000);
 $sql->value('SELECT ledger.set_floor(?, 0)', wallet($ama));

@@ -32,9 +32,10 @@ BEGIN
     PERFORM market.erase_person(caller.subject);
     PERFORM learning.erase_person(caller.subject);
     PERFORM court.erase_person(caller.subject);
+    -- before the books: who pays rewards locks events and then accounts
+    PERFORM journal.erase_person(caller.subject);
     PERFORM ledger.erase_person(caller.subject);
     PERFORM azora.erase_person(caller.subject);
-    PERFORM journal.erase_person(caller.subject);
 
     UPDATE identity.account AS a
     SET email = NULL, name = 'Erased', handle = NULL, roles = '{learner}',
