@@ -55,18 +55,21 @@ CREATE OR REPLACE FUNCTION ledger.balance_at(
     OUT balance  bigint,
     OUT held     bigint
 )
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT coalesce((SELECT p.balance
-                     FROM ledger.posting_at(
-                         balance_at.account,
-                         ledger.sequence_at(balance_at.account,
-                                            balance_at.at)) AS p), 0),
-           (SELECT coalesce(sum(h.amount), 0)::bigint
-            FROM ledger.hold AS h
-            WHERE h.account = balance_at.account
-              AND h.created_at <= balance_at.at
-              AND (h.settled_at IS NULL OR h.settled_at > balance_at.at))
+BEGIN
+    balance := coalesce((
+        SELECT p.balance
+        FROM ledger.posting_at(balance_at.account,
+                               ledger.sequence_at(balance_at.account,
+                                                  balance_at.at)) AS p), 0);
+    held := (
+        SELECT coalesce(sum(h.amount), 0)
+        FROM ledger.hold AS h
+        WHERE h.account = balance_at.account
+          AND h.created_at <= balance_at.at
+          AND (h.settled_at IS NULL OR h.settled_at > balance_at.at));
+END
 $$;
 
 COMMENT ON FUNCTION ledger.balance_at(bigint, timestamptz) IS

@@ -58,25 +58,28 @@ COMMENT ON FUNCTION ledger.create_quote(azora.caller, text, text, text) IS
 
 CREATE OR REPLACE FUNCTION ledger.quote_document(quote uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_strip_nulls(json_build_object(
-        'id', q.id,
-        'state', CASE WHEN q.used_at IS NOT NULL THEN 'used'
-                      WHEN q.expires_at <= now() THEN 'expired'
-                      ELSE 'open' END,
-        'sell', q.sell,
-        'buy', q.buy,
-        'rate', trim_scale(q.rate)::text,
-        'sell_amount', ledger.money_text(q.sell, q.sell_minor),
-        'fee', ledger.money_text(q.sell, q.fee_minor),
-        'buy_amount', ledger.money_text(q.buy, q.buy_minor),
-        'created_at', azora.rfc3339(q.created_at),
-        'expires_at', azora.rfc3339(q.expires_at),
-        'used_at', azora.rfc3339(q.used_at),
-        'transfers', q.transfers))
-    FROM ledger.quote AS q
-    WHERE q.id = quote
+BEGIN
+    RETURN (
+        SELECT json_strip_nulls(json_build_object(
+            'id', q.id,
+            'state', CASE WHEN q.used_at IS NOT NULL THEN 'used'
+                          WHEN q.expires_at <= now() THEN 'expired'
+                          ELSE 'open' END,
+            'sell', q.sell,
+            'buy', q.buy,
+            'rate', trim_scale(q.rate)::text,
+            'sell_amount', ledger.money_text(q.sell, q.sell_minor),
+            'fee', ledger.money_text(q.sell, q.fee_minor),
+            'buy_amount', ledger.money_text(q.buy, q.buy_minor),
+            'created_at', azora.rfc3339(q.created_at),
+            'expires_at', azora.rfc3339(q.expires_at),
+            'used_at', azora.rfc3339(q.used_at),
+            'transfers', q.transfers))
+        FROM ledger.quote AS q
+        WHERE q.id = quote);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.quote_document(uuid) IS

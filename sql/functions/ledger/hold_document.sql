@@ -1,28 +1,31 @@
 -- A hold as both sides see it.
 CREATE OR REPLACE FUNCTION ledger.hold_document(hold uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_strip_nulls(json_build_object(
-        'id', h.id,
-        'state', h.state,
-        'currency', c.code,
-        'amount', (h.amount * c.unit)::text,
-        'from', d.owner,
-        'to', coalesce(h.recipient, r.owner::text, r.kind),
-        'memo', h.memo,
-        'posted', CASE WHEN h.state = 'posted'
-                       THEN (h.posted * c.unit)::text END,
-        'transfer', h.transfer,
-        'created_at', azora.rfc3339(h.created_at),
-        'expires_at', azora.rfc3339(h.expires_at),
-        'settles_at', azora.rfc3339(h.settles_at),
-        'ended_at', azora.rfc3339(h.settled_at)))
-    FROM ledger.hold AS h
-         JOIN ledger.account AS d ON d.id = h.account
-         JOIN ledger.currency AS c ON c.code = d.currency
-         LEFT JOIN ledger.account AS r ON r.id = h.credit
-    WHERE h.id = hold_document.hold
+BEGIN
+    RETURN (
+        SELECT json_strip_nulls(json_build_object(
+            'id', h.id,
+            'state', h.state,
+            'currency', c.code,
+            'amount', (h.amount * c.unit)::text,
+            'from', d.owner,
+            'to', coalesce(h.recipient, r.owner::text, r.kind),
+            'memo', h.memo,
+            'posted', CASE WHEN h.state = 'posted'
+                           THEN (h.posted * c.unit)::text END,
+            'transfer', h.transfer,
+            'created_at', azora.rfc3339(h.created_at),
+            'expires_at', azora.rfc3339(h.expires_at),
+            'settles_at', azora.rfc3339(h.settles_at),
+            'ended_at', azora.rfc3339(h.settled_at)))
+        FROM ledger.hold AS h
+             JOIN ledger.account AS d ON d.id = h.account
+             JOIN ledger.currency AS c ON c.code = d.currency
+             LEFT JOIN ledger.account AS r ON r.id = h.credit
+        WHERE h.id = hold_document.hold);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.hold_document(uuid) IS

@@ -3,8 +3,9 @@ CREATE OR REPLACE FUNCTION ledger.keep_metadata(
     items     ledger.item[],
     metadata  jsonb[]
 ) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
     INSERT INTO ledger.metadata (transfer, body)
     SELECT i.id, m.body
     FROM unnest(items) AS i
@@ -12,7 +13,8 @@ AS $$
     WHERE m.body IS NOT NULL
       AND i.problem IS NULL
       AND i.original IS NULL
-      AND i.leader = i.n
+      AND i.leader = i.n;
+END
 $$;
 
 COMMENT ON FUNCTION ledger.keep_metadata(ledger.item[], jsonb[]) IS

@@ -20,8 +20,10 @@ COMMENT ON FUNCTION ledger.is_payment(text) IS
 CREATE OR REPLACE FUNCTION ledger.allowances(states ledger.state[])
 RETURNS TABLE (account bigint, transfer_max bigint, day_left bigint,
                count_left bigint, balance_left bigint)
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT s.id, l.transfer_max,
            CASE WHEN l.day_max IS NOT NULL
                 THEN l.day_max - ledger.spent_today(s.id) END,
@@ -48,7 +50,8 @@ AS $$
               ON l.currency = s.currency AND l.tier = coalesce(p.tier, 0)
     WHERE s.owner IS NOT NULL
       AND EXISTS (SELECT 1 FROM ledger.tier_limit AS o
-                  WHERE o.currency = s.currency)
+                  WHERE o.currency = s.currency);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.allowances(ledger.state[]) IS
@@ -57,14 +60,17 @@ COMMENT ON FUNCTION ledger.allowances(ledger.state[]) IS
 -- How much more others may bring an account to; NULL is no limit.
 CREATE OR REPLACE FUNCTION ledger.room_of(account bigint)
 RETURNS bigint
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT ledger.bounded(l.balance_max::numeric - a.balance)
-    FROM ledger.account AS a
-         LEFT JOIN ledger.person AS p ON p.owner = a.owner
-         JOIN ledger.tier_limit AS l
-              ON l.currency = a.currency AND l.tier = coalesce(p.tier, 0)
-    WHERE a.id = room_of.account AND a.owner IS NOT NULL
+BEGIN
+    RETURN (
+        SELECT ledger.bounded(l.balance_max::numeric - a.balance)
+        FROM ledger.account AS a
+             LEFT JOIN ledger.person AS p ON p.owner = a.owner
+             JOIN ledger.tier_limit AS l
+                  ON l.currency = a.currency AND l.tier = coalesce(p.tier, 0)
+        WHERE a.id = room_of.account AND a.owner IS NOT NULL);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.room_of(bigint) IS
@@ -98,9 +104,10 @@ COMMENT ON FUNCTION ledger.today() IS 'The UTC day';
 -- as before its first payment of a day, its postings and holds tell.
 CREATE OR REPLACE FUNCTION ledger.spent_today(account bigint)
 RETURNS bigint
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT coalesce(
+BEGIN
+    RETURN coalesce(
         (SELECT d.spent
          FROM ledger.spending AS d
          WHERE d.account = spent_today.account
@@ -120,7 +127,8 @@ AS $$
                WHERE h.account = spent_today.account
                  AND h.created_at >= ledger.today()::timestamp
                                      AT TIME ZONE 'UTC') AS u),
-        0)
+        0);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.spent_today(bigint) IS
@@ -132,8 +140,9 @@ CREATE OR REPLACE FUNCTION ledger.count_spending(
     accounts  bigint[],
     amounts   bigint[]
 ) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
     INSERT INTO ledger.spending AS d (account, day, spent)
     SELECT a.account, ledger.today(),
            ledger.bounded(ledger.spent_today(a.account) + a.amount)
@@ -143,7 +152,8 @@ AS $$
     ORDER BY a.account
     ON CONFLICT (account) DO UPDATE
     SET spent = excluded.spent,
-        day = greatest(d.day, excluded.day)
+        day = greatest(d.day, excluded.day);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.count_spending(bigint[], bigint[]) IS

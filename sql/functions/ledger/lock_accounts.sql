@@ -68,10 +68,12 @@ COMMENT ON FUNCTION ledger.available(ledger.state) IS
 -- Ask under the account's lock.
 CREATE OR REPLACE FUNCTION ledger.is_closed(account bigint)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT EXISTS (SELECT 1 FROM ledger.account AS a
-                   WHERE a.id = account AND a.closed_at IS NOT NULL)
+BEGIN
+    RETURN EXISTS (SELECT 1 FROM ledger.account AS a
+                   WHERE a.id = account AND a.closed_at IS NOT NULL);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.is_closed(bigint) IS

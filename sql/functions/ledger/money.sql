@@ -48,11 +48,14 @@ COMMENT ON FUNCTION ledger.money_problem(text, int) IS
 -- An amount as it is sent, with all decimals of its currency.
 CREATE OR REPLACE FUNCTION ledger.money_text(currency text, minor bigint)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT (money_text.minor * c.unit)::text
-    FROM ledger.currency AS c
-    WHERE c.code = money_text.currency
+BEGIN
+    RETURN (
+        SELECT (money_text.minor * c.unit)::text
+        FROM ledger.currency AS c
+        WHERE c.code = money_text.currency);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.money_text(text, bigint) IS

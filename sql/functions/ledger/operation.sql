@@ -144,26 +144,29 @@ COMMENT ON FUNCTION ledger.finish_operation(uuid, uuid, text) IS
 
 CREATE OR REPLACE FUNCTION ledger.operation_document(operation uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_strip_nulls(json_build_object(
-        'id', o.id,
-        'action', o.action,
-        'state', CASE WHEN o.state = 'proposed' AND o.expires_at <= now()
-                      THEN 'expired' ELSE o.state END,
-        'reason', o.reason,
-        'arguments', o.arguments,
-        'currency', o.currency,
-        'amount', ledger.money_text(o.currency, o.minor),
-        'proposed_by', o.proposed_by,
-        'created_at', azora.rfc3339(o.created_at),
-        'expires_at', CASE WHEN o.state = 'proposed'
-                           THEN azora.rfc3339(o.expires_at) END,
-        'decided_by', o.decided_by,
-        'decided_at', azora.rfc3339(o.decided_at),
-        'transfer', o.transfer))
-    FROM ledger.operation AS o
-    WHERE o.id = operation
+BEGIN
+    RETURN (
+        SELECT json_strip_nulls(json_build_object(
+            'id', o.id,
+            'action', o.action,
+            'state', CASE WHEN o.state = 'proposed' AND o.expires_at <= now()
+                          THEN 'expired' ELSE o.state END,
+            'reason', o.reason,
+            'arguments', o.arguments,
+            'currency', o.currency,
+            'amount', ledger.money_text(o.currency, o.minor),
+            'proposed_by', o.proposed_by,
+            'created_at', azora.rfc3339(o.created_at),
+            'expires_at', CASE WHEN o.state = 'proposed'
+                               THEN azora.rfc3339(o.expires_at) END,
+            'decided_by', o.decided_by,
+            'decided_at', azora.rfc3339(o.decided_at),
+            'transfer', o.transfer))
+        FROM ledger.operation AS o
+        WHERE o.id = operation);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.operation_document(uuid) IS

@@ -55,11 +55,14 @@ COMMENT ON FUNCTION ledger.reverse_transfer(azora.caller, uuid, text, text) IS
 -- What was not given back yet.
 CREATE OR REPLACE FUNCTION ledger.left_of(original ledger.transfer)
 RETURNS bigint
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
-    SELECT (original.amount - coalesce(sum(r.amount), 0))::bigint
-    FROM ledger.reversal AS r
-    WHERE r.original = left_of.original.id
+BEGIN
+    RETURN (
+        SELECT (original.amount - coalesce(sum(r.amount), 0))::bigint
+        FROM ledger.reversal AS r
+        WHERE r.original = left_of.original.id);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.left_of(ledger.transfer) IS

@@ -3,20 +3,23 @@
 -- the whole. numeric, because minor * bps may not fit in 64 bits.
 CREATE OR REPLACE FUNCTION ledger.split_minor(minor bigint, bps int[])
 RETURNS bigint[]
-LANGUAGE sql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE
 AS $$
-    SELECT array_agg(
-               CASE WHEN p.n = 1
-                    THEN split_minor.minor - p.others ELSE p.part
-               END ORDER BY p.n)
-    FROM (SELECT u.n, u.part,
-                 (sum(u.part) OVER ()
-                  - first_value(u.part) OVER (ORDER BY u.n))::bigint
-                 AS others
-          FROM (SELECT b.n,
-                       trunc(split_minor.minor::numeric * b.bps / 10000)
-                       ::bigint AS part
-                FROM unnest(bps) WITH ORDINALITY AS b (bps, n)) AS u) AS p
+BEGIN
+    RETURN (
+        SELECT array_agg(
+                   CASE WHEN p.n = 1
+                        THEN split_minor.minor - p.others ELSE p.part
+                   END ORDER BY p.n)
+        FROM (SELECT u.n, u.part,
+                     (sum(u.part) OVER ()
+                      - first_value(u.part) OVER (ORDER BY u.n))::bigint
+                     AS others
+              FROM (SELECT b.n,
+                           trunc(split_minor.minor::numeric * b.bps / 10000)
+                           ::bigint AS part
+                    FROM unnest(bps) WITH ORDINALITY AS b (bps, n)) AS u) AS p);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.split_minor(bigint, int[]) IS

@@ -120,21 +120,24 @@ COMMENT ON FUNCTION ledger.list_replies(jsonb, azora.caller, text, text) IS
 -- The results of a list in its order.
 CREATE OR REPLACE FUNCTION ledger.list_document(replies azora.batch_reply[])
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_build_object(
-        'made', count(*) FILTER (WHERE r.problem IS NULL),
-        'refused', count(*) FILTER (WHERE r.problem IS NOT NULL),
-        'items', json_agg(
-            CASE WHEN r.problem IS NULL
-                 THEN json_build_object('status', r.status,
-                                        'transfer', r.body)
-                 ELSE json_build_object('status', r.status,
-                                        'type', '/problems/' || r.problem,
-                                        'detail', r.detail,
-                                        'pointer', r.pointer)
-            END ORDER BY r.ordinal))
-    FROM unnest(replies) AS r
+BEGIN
+    RETURN (
+        SELECT json_build_object(
+            'made', count(*) FILTER (WHERE r.problem IS NULL),
+            'refused', count(*) FILTER (WHERE r.problem IS NOT NULL),
+            'items', json_agg(
+                CASE WHEN r.problem IS NULL
+                     THEN json_build_object('status', r.status,
+                                            'transfer', r.body)
+                     ELSE json_build_object('status', r.status,
+                                            'type', '/problems/' || r.problem,
+                                            'detail', r.detail,
+                                            'pointer', r.pointer)
+                END ORDER BY r.ordinal))
+        FROM unnest(replies) AS r);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.list_document(azora.batch_reply[]) IS

@@ -83,14 +83,17 @@ COMMENT ON FUNCTION ledger.wallet(uuid, text) IS
 -- that connections do not queue for one row.
 CREATE OR REPLACE FUNCTION ledger.house(kind text, currency text)
 RETURNS bigint
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT a.id
-    FROM ledger.account AS a
-    WHERE a.kind = house.kind
-      AND a.currency = house.currency
-      AND a.slot = CASE WHEN house.kind IN ('issuance', 'exchange') THEN 0
-                        ELSE 1 + pg_backend_pid() % 4 END
+BEGIN
+    RETURN (
+        SELECT a.id
+        FROM ledger.account AS a
+        WHERE a.kind = house.kind
+          AND a.currency = house.currency
+          AND a.slot = CASE WHEN house.kind IN ('issuance', 'exchange') THEN 0
+                            ELSE 1 + pg_backend_pid() % 4 END);
+END
 $$;
 
 COMMENT ON FUNCTION ledger.house(text, text) IS

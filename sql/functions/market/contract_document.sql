@@ -1,24 +1,27 @@
 CREATE OR REPLACE FUNCTION market.contract_document(contract uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_strip_nulls(json_build_object(
-        'id', c.id,
-        'state', c.state,
-        'title', c.title,
-        'employer', c.employer,
-        'freelancer', c.freelancer,
-        'job', c.job,
-        'currency', c.currency,
-        'fee_bps', c.fee_bps,
-        'milestones', (
-            SELECT json_agg(market.milestone_document(m, c.currency)
-                            ORDER BY m.number)
-            FROM market.milestone AS m
-            WHERE m.contract = c.id),
-        'created_at', azora.rfc3339(c.created_at)))
-    FROM market.contract AS c
-    WHERE c.id = contract
+BEGIN
+    RETURN (
+        SELECT json_strip_nulls(json_build_object(
+            'id', c.id,
+            'state', c.state,
+            'title', c.title,
+            'employer', c.employer,
+            'freelancer', c.freelancer,
+            'job', c.job,
+            'currency', c.currency,
+            'fee_bps', c.fee_bps,
+            'milestones', (
+                SELECT json_agg(market.milestone_document(m, c.currency)
+                                ORDER BY m.number)
+                FROM market.milestone AS m
+                WHERE m.contract = c.id),
+            'created_at', azora.rfc3339(c.created_at)))
+        FROM market.contract AS c
+        WHERE c.id = contract);
+END
 $$;
 
 COMMENT ON FUNCTION market.contract_document(uuid) IS
