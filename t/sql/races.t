@@ -343,4 +343,13 @@ is(after_waiting(paying(amount => '0.00000030'), \&commit), 'day-limit',
    'counts for whoever waits');
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
+# and the first limit of a currency
+$sql->{dbh}->do('DELETE FROM ledger.tier_limit');
+lock_row('account', 'id', wallet($ama));
+is(after_waiting(paying(), sub {
+    $first->do("INSERT INTO ledger.tier_limit (currency, tier, transfer_max)
+                VALUES ('AZR', 0, 99)");
+    commit();
+}), 'transfer-limit', 'binds whoever waits while it is set');
+
 done_testing();

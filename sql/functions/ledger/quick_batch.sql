@@ -34,7 +34,8 @@ DECLARE
     changed   bigint;
     accounts  bigint;
 BEGIN
-    -- Limits count what was paid before, so those are decided one by one.
+    -- Limits count what was paid before, so those are decided one by one. They
+    -- are looked for again under the locks: one may just be set.
     IF EXISTS (SELECT 1 FROM ledger.tier_limit AS l
                WHERE l.currency = ANY (currencies))
     THEN
@@ -53,6 +54,8 @@ BEGIN
     WITH item AS MATERIALIZED (
         SELECT u.n, u.id, u.owner,
                CASE WHEN u.minor IS NULL
+                         OR EXISTS (SELECT 1 FROM ledger.tier_limit AS l
+                                    WHERE l.currency = ANY (currencies))
                          OR u.owner IS NULL OR u.owner = u.subject
                          OR length(u.memo) > 280
                          OR length(u.key) NOT BETWEEN 1 AND 255
