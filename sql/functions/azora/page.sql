@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION azora.page(
     keys      text[],
     page_size bigint
 ) RETURNS azora.reply
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
     IF cardinality(items) > page_size THEN

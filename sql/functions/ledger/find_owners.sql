@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION ledger.find_owners(
     currencies  text[]
 ) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     owners  uuid[];

@@ -21,6 +21,7 @@ CREATE OR REPLACE FUNCTION ledger.allowances(states ledger.state[])
 RETURNS TABLE (account bigint, transfer_max bigint, day_left bigint,
                count_left bigint, balance_left bigint)
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN QUERY

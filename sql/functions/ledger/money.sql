@@ -65,10 +65,12 @@ COMMENT ON FUNCTION ledger.money_text(text, bigint) IS
 -- compared with amounts, to which what is beyond makes no difference.
 CREATE OR REPLACE FUNCTION ledger.bounded(minor numeric)
 RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT
+LANGUAGE plpgsql IMMUTABLE STRICT
 AS $$
-    SELECT greatest(-9223372036854775807,
-                    least(minor, 9223372036854775807))::bigint
+BEGIN
+    RETURN greatest(-9223372036854775807,
+                    least(minor, 9223372036854775807));
+END
 $$;
 
 COMMENT ON FUNCTION ledger.bounded(numeric) IS

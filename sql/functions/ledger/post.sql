@@ -6,6 +6,7 @@
 CREATE OR REPLACE FUNCTION ledger.post(items ledger.item[])
 RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     numbered  ledger.item[];

@@ -31,7 +31,7 @@ COMMENT ON FUNCTION ledger.reward_document(text, bigint) IS
 -- account and quiz, whatever event asks for it.
 CREATE OR REPLACE FUNCTION ledger.reward_reference(account uuid, quiz uuid)
 RETURNS uuid
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT md5('reward ' || account || ' ' || quiz)::uuid
 $$;
