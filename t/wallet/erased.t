@@ -141,4 +141,17 @@ subtest 'what was paid is answered as before' => sub {
     is balance($azora, $amina, 'AZR'), 600_000_000, 'once each';
 };
 
+
+subtest 'what was paid to him can be given back for him' => sub {
+    my $left = balance($azora, $kofi, 'AZR');
+
+    $r = $azora->post('/v1/admin/ledger/reversals', fresh(),
+        token => $ruth->{token}, json => { reason => 'he cannot any more',
+                                           transfer => $first[0]{json}{id} });
+    is $r->{json}{state}, 'done', 'by an administrator';
+    is_deeply [map { balance($azora, $_, 'AZR') } $amina, $kofi],
+              [700_000_000, $left - 100_000_000], 'whoever paid it has it';
+    is_sound($azora);
+};
+
 done_testing;
