@@ -80,7 +80,7 @@ DECLARE
     rest  bigint;
     back  uuid;
 BEGIN
-    IF original.kind NOT IN ('transfer', 'hold', 'split') THEN
+    IF original.kind NOT IN ('transfer', 'hold') THEN
         PERFORM azora.refuse(409, 'not-reversible',
             'This movement is not one that can be given back.');
     END IF;
