@@ -49,7 +49,10 @@ BEGIN
            array_agg(a.account) FILTER (WHERE a.account IS NOT NULL)
     INTO most, today, counts, room, limited
     FROM unnest(states) AS s
-         LEFT JOIN ledger.allowances(states) AS a ON a.account = s.id;
+         LEFT JOIN ledger.allowances(
+                       states,
+                       ARRAY(SELECT i.debit FROM unnest(items) AS i))
+              AS a ON a.account = s.id;
 
     FOR n IN 1 .. cardinality(items) LOOP
         CONTINUE WHEN NOT candidates[n];

@@ -14,21 +14,24 @@ COMMENT ON FUNCTION ledger.is_payment(text) IS
     'Whether a kind of movement counts as a payment';
 
 -- The wallets among the states whose currency has limits, and what those of
--- their owners' tiers leave. For the wallet of a payer: of one payment, of
--- today, how many payments. For that of a payee: how much more it may get.
--- NULL is no limit.
-CREATE OR REPLACE FUNCTION ledger.allowances(states ledger.state[])
-RETURNS TABLE (account bigint, transfer_max bigint, day_left bigint,
-               count_left bigint, balance_left bigint)
+-- their owners' tiers leave: of one payment, of today, how many payments; how
+-- much more they may get. What was paid is counted for payers only, because it
+-- takes most of the time. NULL is no limit.
+CREATE OR REPLACE FUNCTION ledger.allowances(
+    states  ledger.state[],
+    payers  bigint[]
+) RETURNS TABLE (account bigint, transfer_max bigint, day_left bigint,
+                 count_left bigint, balance_left bigint)
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN QUERY
     SELECT s.id, l.transfer_max,
-           CASE WHEN l.day_max IS NOT NULL
+           CASE WHEN l.day_max IS NOT NULL AND s.id = ANY (payers)
                 THEN l.day_max - ledger.spent_today(s.id) END,
-           l.count_max - CASE WHEN l.count_max IS NOT NULL THEN (
+           l.count_max - CASE WHEN l.count_max IS NOT NULL
+                                   AND s.id = ANY (payers) THEN (
                SELECT count(*)
                FROM ((SELECT t.created_at
                       FROM ledger.transfer AS t
@@ -55,7 +58,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION ledger.allowances(ledger.state[]) IS
+COMMENT ON FUNCTION ledger.allowances(ledger.state[], bigint[]) IS
     'What limits leave to wallets';
 
 -- How much more others may bring an account to; NULL is no limit.
@@ -172,7 +175,7 @@ DECLARE
     allowed  record;
 BEGIN
     SELECT a.transfer_max, a.day_left, a.count_left INTO allowed
-    FROM ledger.allowances(ARRAY[state]) AS a;
+    FROM ledger.allowances(ARRAY[state], ARRAY[state.id]) AS a;
 
     IF NOT FOUND THEN
         RETURN;
