@@ -218,6 +218,42 @@ subtest "other people's sessions" => sub {
 };
 
 
+subtest 'a session that an admin left open' => sub {
+    my $admin = $azora->user('left', roles => ['admin']);
+    my $user = "/v1/admin/users/$amina->{id}";
+    my $service = $azora->post('/v1/admin/services', @root,
+                               json => { name => 'Reports' })->{json}{id};
+    my @acts = (
+        [['PATCH', $user, json => { roles => ['admin'] }], 200],
+        [['PATCH', $user, json => { tier => 'enterprise' }], 200],
+        [['POST', "$user/lock", json => { reason => 'spam' }], 204],
+        [['POST', "$user/unlock"], 204],
+        [['POST', "/v1/admin/users/$service/keys", json => {
+            name => 'x', scopes => ['profile:read'] }], 201],
+    );
+    my $is = sub { return $azora->value("SELECT concat(a, (SELECT count(*)
+        FROM identity.api_key)) FROM identity.account AS a WHERE a.id = ?",
+        $amina->{id}) };
+    my $before = $is->();
+
+    $azora->sql("UPDATE identity.session
+        SET authenticated_at = now() - interval '16 minutes'
+        WHERE account = ?", $admin->{id});
+    is_problem($azora->request(@{ $_->[0] }, token => $admin->{token}), 401,
+        'reauthentication-required') for @acts;
+    is $is->(), $before, 'gives nobody anything, and locks nobody out';
+
+    is $azora->delete("$user/sessions", token => $admin->{token})->{status},
+        204, 'but ends sessions: that is not to wait';
+
+    my $token = $azora->login('left');
+    is $azora->request(@{ $_->[0] }, token => $token)->{status}, $_->[1],
+        "@{ $_->[0] }[0, 1] after a login" for @acts;
+    $azora->sql("UPDATE identity.account SET roles = '{learner}'
+        WHERE id = ANY (?)", [$admin->{id}, $amina->{id}]);
+};
+
+
 subtest 'two admins at once' => sub {
     my $second = $azora->user('second', roles => ['admin']);
     my @answers = at_once($azora,

@@ -11,6 +11,8 @@ AS $$
 DECLARE
     held  identity.account;
 BEGIN
+    PERFORM identity.step_up(caller);
+
     IF lock_user.id = caller.subject THEN
         PERFORM azora.refuse(409, 'own-account',
             'Nobody locks their own account.');
@@ -53,6 +55,8 @@ AS $$
 DECLARE
     held  identity.account;
 BEGIN
+    PERFORM identity.step_up(caller);
+
     held := identity.hold_user(unlock_user.id);
 
     IF NOT held.locked THEN

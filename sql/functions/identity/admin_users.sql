@@ -131,12 +131,16 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    held    identity.account := identity.hold_user(update_user.id);
-    wanted  text[] := coalesce(identity.wanted_roles(update_user.roles),
-                               held.roles);
+    held    identity.account;
+    wanted  text[];
     moved   bigint;
     now_is  identity.account;
 BEGIN
+    PERFORM identity.step_up(caller);
+
+    held := identity.hold_user(update_user.id);
+    wanted := coalesce(identity.wanted_roles(update_user.roles), held.roles);
+
     IF 'admin' = ANY (held.roles) AND NOT 'admin' = ANY (wanted) THEN
         PERFORM identity.require_another_admin(held.id);
     END IF;

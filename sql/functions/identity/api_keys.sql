@@ -59,7 +59,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    held    identity.account := identity.hold_user(make_key.id);
+    held    identity.account;
     wanted  text[] := ARRAY(
         SELECT DISTINCT s.scope
         FROM jsonb_array_elements_text(make_key.scopes) AS s (scope)
@@ -67,6 +67,10 @@ DECLARE
     secret  text := 'azk_' || identity.random_token();
     made    identity.api_key;
 BEGIN
+    PERFORM identity.step_up(caller);
+
+    held := identity.hold_user(make_key.id);
+
     IF NOT 'service' = ANY (held.roles) THEN
         PERFORM azora.refuse(409, 'wrong-state',
             'Keys are for services: people log in.');
