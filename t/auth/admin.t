@@ -69,11 +69,32 @@ subtest 'the first admin' => sub {
 };
 
 
+# Somebody opened the account before, with the address of who will be admin
+subtest 'what was there before' => sub {
+    my $squat = $azora->user('boss');
+    $azora->sql("INSERT INTO identity.external_login (issuer, subject, account)
+                 VALUES ('https://idp.example', 'squatter', ?)", $squat->{id});
+    $azora->sql("UPDATE identity.account SET phone = '+254712345678',
+        phone_verified_at = now() WHERE id = ?", $squat->{id});
+
+    my $r = set_up(link_for('boss@example.org'));
+    is $r->{json}{id}, $squat->{id}, 'the account becomes an admin';
+    is status($squat->{token}), 401, 'its sessions are over';
+    is $azora->value('SELECT count(*) FROM identity.external_login
+        WHERE account = ?', $squat->{id}), 0,
+        'no login at a provider opens it';
+    is journaled($azora, 'user.login_unlinked'), 1, 'which is journaled';
+    is $r->{json}{phone}, undef, 'nor is its news sent to a number of before';
+    $azora->sql("UPDATE identity.account SET roles = '{learner}'
+        WHERE id = ?", $squat->{id});
+};
+
+
 subtest 'accounts' => sub {
     my $r = $azora->get('/v1/admin/users', @root);
     documented($azora, $r, 'GET /v1/admin/users');
     is_deeply [map { $_->{email} } @{ $r->{json}{items} }],
-        ['root@example.org', 'amina@example.org'], 'listed, newest first';
+        [map { "$_\@example.org" } qw(boss root amina)], 'listed, newest first';
 
     my $found = sub { return [map { $_->{name} } @{
         $azora->get("/v1/admin/users?$_[0]", @root)->{json}{items} }] };
@@ -81,7 +102,7 @@ subtest 'accounts' => sub {
     is_deeply $found->('query=%25'), [], 'in which no character is magic';
     is_deeply $found->('role=admin'), ['Root'], 'by role';
     is_deeply $found->('locked=true'), [], 'by lock';
-    is_deeply $found->('limit=1'), ['Root'], 'in pages';
+    is_deeply $found->('limit=2'), ['Root', 'Root'], 'in pages';
 
     $r = $azora->get("/v1/admin/users/$amina->{id}", @root);
     documented($azora, $r, 'GET /v1/admin/users/{id}');

@@ -175,6 +175,32 @@ subtest 'a forgotten password' => sub {
 };
 
 
+# Whoever opened the account need not be who has the address.
+subtest 'an address that was not proved' => sub {
+    my ($proved, $squat) = map { $azora->register($_) } qw(proved squat);
+    my $logins = sub { return $azora->value('SELECT count(*)
+        FROM identity.external_login WHERE account = ?', $_[0]{id}) };
+
+    verify(token => wait_mail('proved@example.org', 'your address')->{token});
+    $azora->sql("INSERT INTO identity.external_login (issuer, subject, account)
+                 VALUES ('https://idp.example', ?::text, ?)", @$_{qw(id id)})
+        for $proved, $squat;
+
+    for (qw(proved squat)) {
+        forgot("$_\@example.org");
+        my $mail = wait_mail("$_\@example.org", 'a new password');
+        is reset_to($mail->{token}, $new)->{status}, 204, 'a new password';
+    }
+
+    is $logins->($proved), 1, 'leaves logins at providers to who proved it';
+    is $logins->($squat), 0, 'and none that were linked before';
+    is $azora->value("SELECT count(*) FROM journal.entry e
+        JOIN journal.payload p ON p.entry = e.id
+        WHERE e.type = 'user.login_unlinked' AND p.subject = ?",
+        $squat->{id}), 1, 'which is journaled';
+};
+
+
 subtest 'links' => sub {
     forgot('bola@example.org');
     my $one = wait_mail('bola@example.org', 'a new password');

@@ -186,3 +186,28 @@ $$;
 
 COMMENT ON FUNCTION identity.unlink_login(azora.caller, uuid) IS
     'DELETE /v1/me/logins/{id}';
+
+-- Logins of whoever had the account before its owner showed who they are.
+CREATE OR REPLACE FUNCTION identity.forget_logins(
+    caller   azora.caller,
+    account  uuid
+) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    gone  text;
+BEGIN
+    FOR gone IN
+        DELETE FROM identity.external_login AS e
+        WHERE e.account = forget_logins.account
+        RETURNING e.issuer
+    LOOP
+        PERFORM journal.append('user.login_unlinked', forget_logins.account,
+            jsonb_build_object('account', forget_logins.account,
+                               'issuer', gone), caller.traceparent);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION identity.forget_logins(azora.caller, uuid) IS
+    'Unlinks all logins at providers from an account';

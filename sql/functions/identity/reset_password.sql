@@ -41,7 +41,9 @@ COMMENT ON FUNCTION identity.reset_subject(text) IS
 -- token is the hex SHA-256 of what the mail had, new_password the PHC string
 -- that NGINX made. All sessions end; the second factor stays. Who reads the
 -- mails of an address has shown that it is theirs, and failed logins of before
--- are forgiven: this is the way out of a lockout. The etag is no entity's.
+-- are forgiven: this is the way out of a lockout. Had nobody shown that before,
+-- the account may be another's work, and what they linked to it goes. The etag
+-- is no entity's.
 CREATE OR REPLACE FUNCTION identity.reset_password(
     caller        azora.caller,
     token         text,
@@ -52,14 +54,16 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    link   record;
-    moved  bigint;
+    link    record;
+    proved  timestamptz;
+    moved   bigint;
 BEGIN
     SELECT t.account, t.email INTO link
     FROM identity.one_time_token AS t
     WHERE t.hash = decode(token, 'hex');
 
-    PERFORM 1 FROM identity.account AS a
+    SELECT a.email_verified_at INTO proved
+    FROM identity.account AS a
     WHERE a.id = link.account AND a.email = link.email
       AND NOT a.locked AND a.erased_at IS NULL
     FOR UPDATE;
@@ -80,9 +84,12 @@ BEGIN
     WHERE t.account = link.account AND t.purpose = 'password-reset'
       AND t.used_at IS NULL;
 
-    UPDATE identity.account AS a
-    SET email_verified_at = coalesce(a.email_verified_at, now())
-    WHERE a.id = link.account;
+    IF proved IS NULL THEN
+        UPDATE identity.account AS a SET email_verified_at = now()
+        WHERE a.id = link.account;
+
+        PERFORM identity.forget_logins(caller, link.account);
+    END IF;
 
     INSERT INTO identity.credential AS c (account, password)
     VALUES (link.account, new_password)

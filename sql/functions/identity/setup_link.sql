@@ -38,7 +38,8 @@ $$;
 COMMENT ON FUNCTION identity.random_token() IS 'An unguessable word';
 
 -- Redeems it: the account is made, or gets this password and loses its
--- sessions and second factor, and is an admin.
+-- sessions, second factor, logins at providers and phone number, and is an
+-- admin: somebody else may have opened it with this address.
 CREATE OR REPLACE FUNCTION identity.set_up_admin(
     caller    azora.caller,
     token     text,
@@ -70,6 +71,7 @@ BEGIN
     VALUES (azora.uuid7(), address, set_up_admin.name, '{admin}')
     ON CONFLICT ON CONSTRAINT account_email_key DO UPDATE
     SET name = excluded.name, locked = false, lock_reason = NULL,
+        phone = NULL, phone_verified_at = NULL,
         roles = ARRAY(SELECT DISTINCT r FROM unnest(a.roles || '{admin}')
                       AS r ORDER BY r)
     RETURNING a.id INTO who;
@@ -80,6 +82,7 @@ BEGIN
     SET password = excluded.password, changed_at = now();
 
     PERFORM identity.forget_second_factor(who);
+    PERFORM identity.forget_logins(caller, who);
     PERFORM identity.login_succeeded(address, caller.address);
     PERFORM journal.append('admin.set_up', who,
         jsonb_build_object('account', who), caller.traceparent);
