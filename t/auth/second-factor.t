@@ -261,6 +261,19 @@ subtest 'guessing' => sub {
 };
 
 
+subtest 'a new password' => sub {
+    my $p = person('halima');
+    my $waiting = login('halima');
+    is problem($waiting), 'mfa-required', 'the old password waits for a code';
+    is $azora->post('/v1/auth/password', token => $p->{token}, json => {
+        current_password => $password, new_password => 'another pass phrase'
+    })->{status}, 204, 'and is changed';
+    forget_step($p);
+    is problem(mfa($waiting, code($p->{secret}))), 'challenge-over',
+        'it opens nothing any more';
+};
+
+
 subtest 'recovery codes' => sub {
     my $p = person('dayo');
     my $code = $p->{codes}[3];

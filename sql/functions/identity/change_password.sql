@@ -1,6 +1,7 @@
 -- current_password is NGINX's verdict, new_password the PHC string of the new
--- one. Every other session ends; this one goes on. A wrong password is counted
--- as a failed login is, so that a stolen session cannot guess.
+-- one. Every other session ends, and what waits for a second factor after the
+-- old one; this session goes on. A wrong password is counted as a failed login
+-- is, so that a stolen session cannot guess.
 CREATE OR REPLACE FUNCTION identity.change_password(
     caller            azora.caller,
     current_password  text,
@@ -23,6 +24,8 @@ BEGIN
     UPDATE identity.credential AS c
     SET password = new_password, changed_at = now()
     WHERE c.account = caller.subject;
+
+    DELETE FROM identity.challenge AS c WHERE c.account = caller.subject;
 
     PERFORM identity.forget_links(caller.subject);
     PERFORM journal.append('user.password_changed', caller.subject,
