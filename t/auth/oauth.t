@@ -352,6 +352,38 @@ subtest 'linking an account that is there' => sub {
 };
 
 
+subtest 'unlinked while somebody logs in with it' => sub {
+    control(sub => 'gone', email => 'gone.there@example.org');
+    my $gone = $azora->user('gone');
+    my $begun = begin_link(token => $gone->{token});
+    is back(there($begun->{location}), $begun->{cookie})->{status}, 204,
+        'a login is linked';
+    my $before = sessions();
+
+    $begun = begin();
+    my $answer = there($begun->{location});
+    my $unlink = $azora->dbh;
+    my $http = $azora->connect;
+
+    $unlink->begin_work;
+    $unlink->do('SELECT FROM identity.account WHERE id = ? FOR UPDATE', undef,
+                $gone->{id});
+    $unlink->do('DELETE FROM identity.external_login WHERE account = ?',
+                undef, $gone->{id});
+    $http->write(Azora::HTTP::format_request('GET',
+        $answer =~ s{^https://azora\.test}{}r,
+        headers => { Cookie => $begun->{cookie} }));
+    ok poll_until(20 * $azora->patience, sub { $azora->value("SELECT count(*)
+        FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+          AND query LIKE '%identity.oauth_login%'
+          AND datname = current_database()") }), 'somebody comes with it';
+    $unlink->commit;
+
+    is problem($http->read_response), 'login-refused', 'too late';
+    is sessions(), $before, 'no session is opened';
+};
+
+
 subtest 'linking for somebody else' => sub {
     my ($efe, $eve) = map { $azora->user($_) } qw(efe eve);
     my $linked = sub { return $azora->value('SELECT count(*)
@@ -434,6 +466,24 @@ subtest 'two factors, and locks' => sub {
     my (undef, $claims) = Azora::Token::parts($r->{json}{access_token});
     is_deeply [@$claims{qw(acr amr)}], ['2', [qw(oidc otp mfa)]],
         'and both are told';
+
+    my @two = (token => $r->{json}{access_token});
+    control(sub => 'amina-too', email => 'amina.too@example.org');
+    my $begun = begin_link(@two);
+    is back(there($begun->{location}), $begun->{cookie})->{status}, 204,
+        'another login';
+    my ($id) = map { $_->{id} } grep { $_->{subject} eq 'amina-too' }
+        @{ $azora->get('/v1/me/logins', @two)->{json}{items} };
+    my $waiting = login();
+    is problem($waiting), 'mfa-required', 'waits for its code';
+    is $azora->delete("/v1/me/logins/$id", @two)->{status}, 204,
+        'is unlinked';
+    $azora->sql('UPDATE identity.totp SET last_step = 1');
+    chomp($code = `oathtool --totp -b $secret`);
+    is problem($azora->post('/v1/auth/mfa', json => {
+        mfa_token => $waiting->{json}{mfa_token}, code => $code })),
+        'challenge-over', 'and opens nothing any more';
+    control(sub => 'amina', email => 'amina@example.org');
 
     $azora->sql("UPDATE identity.account SET locked = true
         WHERE email = 'amina\@example.org'");

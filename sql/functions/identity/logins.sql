@@ -133,8 +133,8 @@ $$;
 COMMENT ON FUNCTION identity.link_login(azora.caller, uuid, json, uuid) IS
     'Links a login at a provider to an account';
 
--- Other sessions that a provider opened end, whichever it was: the login may
--- be unlinked because somebody else has it.
+-- Other sessions that a provider opened end, whichever it was, and logins that
+-- wait for a second factor: it may be unlinked because somebody else has it.
 CREATE OR REPLACE FUNCTION identity.unlink_login(caller azora.caller, id uuid)
 RETURNS azora.reply
 LANGUAGE plpgsql VOLATILE
@@ -168,6 +168,9 @@ BEGIN
         PERFORM azora.refuse(409, 'last-login',
             'Nothing else logs in to the account.');
     END IF;
+
+    DELETE FROM identity.challenge AS c
+    WHERE c.account = caller.subject AND 'oidc' = ANY (c.amr);
 
     PERFORM journal.append('user.login_unlinked', caller.subject,
         jsonb_build_object('account', caller.subject, 'issuer', issuer),

@@ -46,7 +46,12 @@ BEGIN
     WHERE a.id = known AND NOT a.locked AND a.erased_at IS NULL
     FOR SHARE;
 
-    IF NOT FOUND THEN
+    -- Who unlinks the login holds the account, and may have been first.
+    IF NOT FOUND OR NOT EXISTS (
+        SELECT 1 FROM identity.external_login AS e
+        WHERE e.issuer = person ->> 'iss' AND e.subject = person ->> 'sub'
+          AND e.account = known)
+    THEN
         PERFORM azora.refuse(401, 'login-refused',
             'This account cannot be used.');
     END IF;
