@@ -365,6 +365,101 @@ test_edges(void)
 }
 
 
+/*
+ * The x of a sum may lie in [n, p), which no random signature meets: for the
+ * first such x = n + r, s and h, the key (s R - h G)/r makes (r, s) a true
+ * signature.  Numbers that are the same modulo n are others.
+ */
+
+static void
+test_numbers(void)
+{
+    u_char                       raw[64], hash[32];
+    BIGNUM                      *r, *s, *h, *x, *y;
+    BN_CTX                      *temp;
+    EC_GROUP                    *group;
+    EC_POINT                    *point, *sum;
+    EVP_PKEY                    *pkey;
+    ngx_uint_t                   i;
+    const BIGNUM                *order;
+    ngx_http_azora_auth_p256_t  *p256;
+
+    temp = BN_CTX_new();
+    group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    order = EC_GROUP_get0_order(group);
+    point = EC_POINT_new(group);
+    sum = EC_POINT_new(group);
+    r = BN_new();
+    s = BN_new();
+    h = BN_new();
+    x = BN_dup(order);
+    y = BN_new();
+
+    do {
+        BN_add_word(r, 1);
+        BN_add_word(x, 1);
+    } while (EC_POINT_set_compressed_coordinates(group, point, x, 0, temp)
+             != 1);
+
+    BN_set_word(s, 7);
+    BN_set_word(h, 11);
+    BN_bn2binpad(h, hash, 32);
+
+    BN_mod_inverse(y, r, order, temp);
+    BN_mod_mul(h, h, y, order, temp);
+    BN_sub(h, order, h);
+    BN_mod_mul(y, s, y, order, temp);
+    EC_POINT_mul(group, sum, h, point, y, temp);
+    EC_POINT_get_affine_coordinates(group, sum, h, y, temp);
+
+    pkey = test_public(h, y);
+    p256 = ngx_http_azora_auth_p256_new(pkey);
+
+    for (i = 0; i < 2; i++) {
+        BN_bn2binpad(r, raw, 32);
+        BN_bn2binpad(s, raw + 32, 32);
+        is_int(ngx_http_azora_auth_p256_verify(p256, raw, hash), NGX_OK,
+               "the sum's x is more than n");
+
+        BN_bn2binpad(x, raw, 32);
+        is_int(ngx_http_azora_auth_p256_verify(p256, raw, hash),
+               NGX_DECLINED, "r + n");
+
+        BN_bn2binpad(r, raw, 32);
+        BN_add(y, s, order);
+        BN_bn2binpad(y, raw + 32, 32);
+        is_int(ngx_http_azora_auth_p256_verify(p256, raw, hash),
+               NGX_DECLINED, "s + n");
+
+        BN_bn2binpad(order, raw + 32, 32);
+        is_int(ngx_http_azora_auth_p256_verify(p256, raw, hash),
+               NGX_DECLINED, "s = n");
+
+        ngx_memzero(raw + 32, 32);
+        is_int(ngx_http_azora_auth_p256_verify(p256, raw, hash),
+               NGX_DECLINED, "s = 0");
+
+        ngx_memzero(raw, 64);
+        is_int(ngx_http_azora_auth_p256_verify(p256, raw, hash),
+               NGX_DECLINED, "both 0");
+
+        ngx_http_azora_auth_p256_precompute(p256);
+    }
+
+    ngx_http_azora_auth_p256_free(p256);
+    EVP_PKEY_free(pkey);
+    BN_free(r);
+    BN_free(s);
+    BN_free(h);
+    BN_free(x);
+    BN_free(y);
+    EC_POINT_free(point);
+    EC_POINT_free(sum);
+    EC_GROUP_free(group);
+    BN_CTX_free(temp);
+}
+
+
 static void
 ngx_azora_test_run(ngx_conf_t *cf)
 {
@@ -375,6 +470,7 @@ ngx_azora_test_run(ngx_conf_t *cf)
     test_rfc7638();
     test_openssl();
     test_edges();
+    test_numbers();
 
     ngx_http_azora_auth_ring_free(&test_ring);
 }
