@@ -16,20 +16,16 @@ DECLARE
     session  uuid := azora.uuid7();
     network  text := identity.address_prefix(caller.address);
     strange  boolean;
-    ended    uuid[];
+    living   bigint;
 BEGIN
-    strange := count(*) > 0 AND NOT coalesce(bool_or(
-                   s.address_prefix IS NOT DISTINCT FROM network
-                   OR s.agent = client ->> 'agent'), false)
-               FROM identity.session AS s
-               WHERE s.account = open_session.account;
-
-    SELECT array_agg(o.id) INTO ended
-    FROM (SELECT s.id FROM identity.session AS s
-          WHERE s.account = open_session.account
-            AND s.revoked_at IS NULL AND s.expires_at > now()
-          ORDER BY s.last_seen_at DESC, s.id DESC
-          OFFSET 99) AS o;
+    SELECT count(*) > 0 AND NOT coalesce(bool_or(
+               s.address_prefix IS NOT DISTINCT FROM network
+               OR s.agent = client ->> 'agent'), false),
+           count(*) FILTER (WHERE s.revoked_at IS NULL
+                                  AND s.expires_at > now())
+    INTO strange, living
+    FROM identity.session AS s
+    WHERE s.account = open_session.account;
 
     INSERT INTO identity.session (id, account, expires_at, address_prefix,
                                   agent, acr, amr)
@@ -52,7 +48,14 @@ BEGIN
             jsonb_build_object('network', network));
     END IF;
 
-    PERFORM identity.end_sessions(caller, account, ended, 'too-many');
+    IF living > 99 THEN
+        PERFORM identity.end_sessions(caller, account, ARRAY(
+            SELECT s.id FROM identity.session AS s
+            WHERE s.account = open_session.account AND s.id <> session
+              AND s.revoked_at IS NULL AND s.expires_at > now()
+            ORDER BY s.last_seen_at DESC, s.id DESC
+            OFFSET 99), 'too-many');
+    END IF;
 
     RETURN identity.grant_document(account, session, roles)
            || jsonb_build_object('in', client -> 'in');
