@@ -4,12 +4,14 @@ CREATE OR REPLACE FUNCTION identity.list_user_sessions(
     "limit"  bigint,
     cursor   text
 ) RETURNS azora.reply
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT identity.session_page(list_user_sessions.id, caller.session,
-                                 "limit", cursor)
+BEGIN
+    RETURN identity.session_page(list_user_sessions.id, caller.session,
+                                 "limit", cursor);
+END
 $$;
 
 COMMENT ON FUNCTION identity.list_user_sessions(azora.caller, uuid, bigint,
@@ -20,15 +22,17 @@ CREATE OR REPLACE FUNCTION identity.end_user_sessions(
     caller  azora.caller,
     id      uuid
 ) RETURNS azora.reply
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (204, NULL,
+BEGIN
+    RETURN (204, NULL,
             identity.end_sessions(caller, end_user_sessions.id,
                 identity.other_sessions(end_user_sessions.id, NULL),
                 'admin'),
-            NULL)::azora.reply
+            NULL)::azora.reply;
+END
 $$;
 
 COMMENT ON FUNCTION identity.end_user_sessions(azora.caller, uuid) IS

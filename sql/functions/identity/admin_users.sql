@@ -1,8 +1,9 @@
 CREATE OR REPLACE FUNCTION identity.user_document(account identity.account)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_build_object(
+BEGIN
+    RETURN json_build_object(
         'id', account.id,
         'email', account.email,
         'name', account.name,
@@ -15,7 +16,8 @@ AS $$
         'erased_at', azora.rfc3339(account.erased_at),
         'sessions', (SELECT count(*) FROM identity.session AS s
                      WHERE s.account = account.id AND s.revoked_at IS NULL
-                       AND s.expires_at > now()))
+                       AND s.expires_at > now()));
+END
 $$;
 
 COMMENT ON FUNCTION identity.user_document(identity.account) IS

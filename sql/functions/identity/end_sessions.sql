@@ -50,13 +50,16 @@ COMMENT ON FUNCTION identity.end_sessions(azora.caller, uuid, uuid[], text) IS
 -- The living sessions of an account, but for one.
 CREATE OR REPLACE FUNCTION identity.other_sessions(account uuid, kept uuid)
 RETURNS uuid[]
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT array_agg(s.id ORDER BY s.id)
-    FROM identity.session AS s
-    WHERE s.account = other_sessions.account
-      AND s.id IS DISTINCT FROM other_sessions.kept
-      AND s.revoked_at IS NULL
+BEGIN
+    RETURN (
+        SELECT array_agg(s.id ORDER BY s.id)
+        FROM identity.session AS s
+        WHERE s.account = other_sessions.account
+          AND s.id IS DISTINCT FROM other_sessions.kept
+          AND s.revoked_at IS NULL);
+END
 $$;
 
 COMMENT ON FUNCTION identity.other_sessions(uuid, uuid) IS

@@ -36,19 +36,22 @@ COMMENT ON FUNCTION identity.export_me(azora.caller) IS 'GET /v1/me/export';
 
 CREATE OR REPLACE FUNCTION identity.export_sessions(account uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT coalesce(json_agg(json_build_object(
-        'id', s.id,
-        'created_at', azora.rfc3339(s.created_at),
-        'last_seen_at', azora.rfc3339(s.last_seen_at),
-        'expires_at', azora.rfc3339(s.expires_at),
-        'ended_at', azora.rfc3339(s.revoked_at),
-        'end_reason', s.end_reason,
-        'network', s.address_prefix,
-        'agent', s.agent) ORDER BY s.id), '[]')
-    FROM identity.session AS s
-    WHERE s.account = export_sessions.account
+BEGIN
+    RETURN (
+        SELECT coalesce(json_agg(json_build_object(
+            'id', s.id,
+            'created_at', azora.rfc3339(s.created_at),
+            'last_seen_at', azora.rfc3339(s.last_seen_at),
+            'expires_at', azora.rfc3339(s.expires_at),
+            'ended_at', azora.rfc3339(s.revoked_at),
+            'end_reason', s.end_reason,
+            'network', s.address_prefix,
+            'agent', s.agent) ORDER BY s.id), '[]')
+        FROM identity.session AS s
+        WHERE s.account = export_sessions.account);
+END
 $$;
 
 COMMENT ON FUNCTION identity.export_sessions(uuid) IS
@@ -56,12 +59,14 @@ COMMENT ON FUNCTION identity.export_sessions(uuid) IS
 
 CREATE OR REPLACE FUNCTION identity.export_logins(account uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT json_build_object(
+BEGIN
+    RETURN json_build_object(
         'password', identity.has_password(export_logins.account),
         'second_factor', identity.has_second_factor(export_logins.account),
-        'providers', identity.external_logins(export_logins.account))
+        'providers', identity.external_logins(export_logins.account));
+END
 $$;
 
 COMMENT ON FUNCTION identity.export_logins(uuid) IS

@@ -1,7 +1,7 @@
 -- A login at a provider has a name here that says nothing of the person there.
 CREATE OR REPLACE FUNCTION identity.login_id(issuer text, subject text)
 RETURNS uuid
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT left(encode(sha256(convert_to(issuer || ' ' || subject, 'UTF8')),
                        'hex'), 32)::uuid
@@ -12,15 +12,17 @@ COMMENT ON FUNCTION identity.login_id(text, text) IS
 
 CREATE OR REPLACE FUNCTION identity.list_logins(caller azora.caller)
 RETURNS azora.reply
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (200, json_build_object(
+BEGIN
+    RETURN (200, json_build_object(
         'password', identity.has_password(caller.subject),
         'second_factor', identity.has_second_factor(caller.subject),
         'items', identity.external_logins(caller.subject)),
-        NULL, NULL)::azora.reply
+        NULL, NULL)::azora.reply;
+END
 $$;
 
 COMMENT ON FUNCTION identity.list_logins(azora.caller) IS
@@ -28,10 +30,12 @@ COMMENT ON FUNCTION identity.list_logins(azora.caller) IS
 
 CREATE OR REPLACE FUNCTION identity.has_password(account uuid)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT EXISTS (SELECT 1 FROM identity.credential AS c
-                   WHERE c.account = has_password.account)
+BEGIN
+    RETURN EXISTS (SELECT 1 FROM identity.credential AS c
+                   WHERE c.account = has_password.account);
+END
 $$;
 
 COMMENT ON FUNCTION identity.has_password(uuid) IS
@@ -39,16 +43,19 @@ COMMENT ON FUNCTION identity.has_password(uuid) IS
 
 CREATE OR REPLACE FUNCTION identity.external_logins(account uuid)
 RETURNS json
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT coalesce(json_agg(json_build_object(
-        'id', identity.login_id(e.issuer, e.subject),
-        'issuer', e.issuer,
-        'subject', e.subject,
-        'created_at', azora.rfc3339(e.created_at))
-        ORDER BY e.created_at, e.issuer, e.subject), '[]')
-    FROM identity.external_login AS e
-    WHERE e.account = external_logins.account
+BEGIN
+    RETURN (
+        SELECT coalesce(json_agg(json_build_object(
+            'id', identity.login_id(e.issuer, e.subject),
+            'issuer', e.issuer,
+            'subject', e.subject,
+            'created_at', azora.rfc3339(e.created_at))
+            ORDER BY e.created_at, e.issuer, e.subject), '[]')
+        FROM identity.external_login AS e
+        WHERE e.account = external_logins.account);
+END
 $$;
 
 COMMENT ON FUNCTION identity.external_logins(uuid) IS

@@ -6,15 +6,17 @@ CREATE OR REPLACE FUNCTION identity.send_mail(
     account   uuid,
     details   jsonb DEFAULT '{}'
 ) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
-    SELECT journal.enqueue('mail',
+BEGIN
+    PERFORM journal.enqueue('mail',
         (jsonb_build_object(
             'template', send_mail.template,
             'account', send_mail.account,
             'message', azora.uuid7(),
             'at', azora.rfc3339(now())) || send_mail.details)::json,
-        send_mail.account)
+        send_mail.account);
+END
 $$;
 
 COMMENT ON FUNCTION identity.send_mail(text, uuid, jsonb) IS
@@ -24,13 +26,15 @@ COMMENT ON FUNCTION identity.send_mail(text, uuid, jsonb) IS
 -- asked when the mail is made and not in the request, whose time would tell.
 CREATE OR REPLACE FUNCTION identity.send_mail_to(template text, email text)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
-    SELECT journal.enqueue('mail', json_build_object(
+BEGIN
+    PERFORM journal.enqueue('mail', json_build_object(
         'template', send_mail_to.template,
         'email', lower(send_mail_to.email),
         'message', azora.uuid7(),
-        'at', azora.rfc3339(now())))
+        'at', azora.rfc3339(now())));
+END
 $$;
 
 COMMENT ON FUNCTION identity.send_mail_to(text, text) IS

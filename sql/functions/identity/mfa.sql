@@ -39,16 +39,19 @@ COMMENT ON FUNCTION identity.challenge(uuid, text[]) IS
 -- What NGINX needs to check a code; no row for a challenge that is over.
 CREATE OR REPLACE FUNCTION identity.challenge_secret(hash text)
 RETURNS TABLE (account uuid, sealed text, tag text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT t.account, t.sealed, identity.totp_tag(t.sealed)
     FROM identity.challenge AS c
          JOIN identity.totp AS t ON t.account = c.account
     WHERE c.hash = decode(challenge_secret.hash, 'hex')
       AND c.expires_at > now() AND c.tries < 5
-      AND t.confirmed_at IS NOT NULL
+      AND t.confirmed_at IS NOT NULL;
+END
 $$;
 
 COMMENT ON FUNCTION identity.challenge_secret(text) IS

@@ -22,17 +22,20 @@ COMMENT ON FUNCTION identity.forgot_password(azora.caller, text) IS
 -- the columns are those of own_credential(). No row for a token of no use.
 CREATE OR REPLACE FUNCTION identity.reset_subject(hash text)
 RETURNS TABLE (account uuid, password text, tag text, email text, name text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT a.id, NULL::text, NULL::text, a.email, a.name
     FROM identity.one_time_token AS t
          JOIN identity.account AS a ON a.id = t.account
     WHERE t.hash = decode(reset_subject.hash, 'hex')
       AND t.purpose = 'password-reset'
       AND t.used_at IS NULL AND t.expires_at > now()
-      AND a.email = t.email
+      AND a.email = t.email;
+END
 $$;
 
 COMMENT ON FUNCTION identity.reset_subject(text) IS
@@ -117,10 +120,12 @@ COMMENT ON FUNCTION identity.reset_password(azora.caller, text, text) IS
 -- Links that were sent and wait.
 CREATE OR REPLACE FUNCTION identity.forget_links(account uuid)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
     DELETE FROM identity.one_time_token AS t
-    WHERE t.account = forget_links.account
+    WHERE t.account = forget_links.account;
+END
 $$;
 
 COMMENT ON FUNCTION identity.forget_links(uuid) IS
@@ -129,11 +134,13 @@ COMMENT ON FUNCTION identity.forget_links(uuid) IS
 -- Failures of all addresses: the count over all, too.
 CREATE OR REPLACE FUNCTION identity.forgive_failures(email text)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
+BEGIN
     DELETE FROM identity.login_failure AS f
     WHERE f.principal = sha256(convert_to(lower(forgive_failures.email),
-                                          'UTF8'))
+                                          'UTF8'));
+END
 $$;
 
 COMMENT ON FUNCTION identity.forgive_failures(text) IS

@@ -4,10 +4,12 @@
 -- leeway exceed five minutes: older revocations say nothing.
 CREATE OR REPLACE FUNCTION identity.revocations(after bigint)
 RETURNS TABLE (seq bigint, target uuid, epoch bigint, at bigint)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT g.value, NULL::uuid, NULL::bigint, NULL::bigint
     FROM azora.generation AS g
     WHERE g.name = 'sessions'
@@ -19,7 +21,8 @@ AS $$
           WHERE v.seq > revocations.after
             AND v.at > now() - interval '25 hours'
           ORDER BY v.seq DESC
-          LIMIT 65537) AS r
+          LIMIT 65537) AS r;
+END
 $$;
 
 COMMENT ON FUNCTION identity.revocations(bigint) IS

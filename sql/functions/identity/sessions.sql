@@ -60,12 +60,14 @@ CREATE OR REPLACE FUNCTION identity.list_sessions(
     "limit"  bigint,
     cursor   text
 ) RETURNS azora.reply
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT identity.session_page(caller.subject, caller.session, "limit",
-                                 cursor)
+BEGIN
+    RETURN identity.session_page(caller.subject, caller.session, "limit",
+                                 cursor);
+END
 $$;
 
 COMMENT ON FUNCTION identity.list_sessions(azora.caller, bigint, text) IS
@@ -99,15 +101,17 @@ COMMENT ON FUNCTION identity.end_session(azora.caller, uuid) IS
 
 CREATE OR REPLACE FUNCTION identity.end_other_sessions(caller azora.caller)
 RETURNS azora.reply
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (204, NULL,
+BEGIN
+    RETURN (204, NULL,
             identity.end_sessions(caller, caller.subject,
                 identity.other_sessions(caller.subject, caller.session),
                 'ended'),
-            NULL)::azora.reply
+            NULL)::azora.reply;
+END
 $$;
 
 COMMENT ON FUNCTION identity.end_other_sessions(azora.caller) IS

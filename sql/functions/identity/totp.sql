@@ -1,7 +1,7 @@
 -- Names a sealed secret without telling it.
 CREATE OR REPLACE FUNCTION identity.totp_tag(sealed text)
 RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
     SELECT left(encode(sha256(convert_to(sealed, 'UTF8')), 'hex'), 16)
 $$;
