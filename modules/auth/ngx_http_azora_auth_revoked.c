@@ -25,7 +25,10 @@
 /* by then a notification has come, or its connection counts as lost */
 #define NGX_HTTP_AZORA_AUTH_CAUSED_MS   5000
 
-/* of identity.revocations(): that many rows mean that there are more */
+/*
+ * The limit of identity.revocations(): so many, and the generation's own row,
+ * mean that there are more.  Room is left for those that come later.
+ */
 #define NGX_HTTP_AZORA_AUTH_ROWS_MAX    49153
 
 

@@ -275,6 +275,30 @@ subtest 'a restored backup' => sub {
 };
 
 
+subtest 'more ended than a worker keeps' => sub {
+    my ($pem) = glob "$azora->{dir}/keys/*.pem";
+    my $token = $azora->login('bola');
+    my $old = Azora::Token::make($pem, claims => {
+        sub => $bola->{id}, iat => int(time) - 2 * 3600 });
+    is statuses($_), '200', 'a token' for $token, $old;
+
+    for (1, 2) {
+        $azora->sql("WITH next AS (SELECT azora.bump('sessions') AS seq)
+            INSERT INTO identity.revocation (seq, target, at)
+            SELECT n.seq, gen_random_uuid(), now() - interval '1 hour'
+            FROM next AS n, generate_series(1, 40000)");
+        ok poll_until(5 * $azora->patience, sub {
+            statuses($token) eq '200' }), "$_ times 40,000: it is good";
+    }
+
+    is statuses($old), '401', 'what is older than all that is known is not';
+    my $gone = $azora->login('bola');
+    $azora->post('/v1/auth/logout', token => $gone);
+    is statuses($gone), '401', 'and what ends is refused';
+    is statuses($token), '200', 'and nothing else';
+};
+
+
 subtest 'what is over is forgotten' => sub {
     $azora->sql("UPDATE identity.revocation
         SET at = now() - interval '2 days'");
@@ -282,7 +306,7 @@ subtest 'what is over is forgotten' => sub {
         created_at = now() - interval '40 days',
         expires_at = now() - interval '2 days' WHERE account = ?",
         $amina->{id});
-    $azora->sql('SELECT azora.purge(1000)');
+    $azora->sql('SELECT azora.purge(100000)');
 
     is $azora->value('SELECT count(*) FROM identity.revocation'), 0,
         'revocations';

@@ -1,7 +1,9 @@
 -- What a worker keeps in memory: revocations behind a value of the generation
 -- of sessions, and in a first row without target that generation as this
 -- snapshot has it. No access token lives longer than a day, nor does a node's
--- leeway exceed five minutes: older revocations say nothing.
+-- leeway exceed five minutes: older revocations say nothing. As many rows as
+-- the limit say that there are more: NGINX knows that number, and keeps some
+-- more that come one by one.
 CREATE OR REPLACE FUNCTION identity.revocations(after bigint)
 RETURNS TABLE (seq bigint, target uuid, epoch bigint, at bigint)
 LANGUAGE plpgsql STABLE
@@ -21,7 +23,7 @@ BEGIN
           WHERE v.seq > revocations.after
             AND v.at > now() - interval '25 hours'
           ORDER BY v.seq DESC
-          LIMIT 65537) AS r;
+          LIMIT 49153) AS r;
 END
 $$;
 
