@@ -9,9 +9,11 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
+use Azora::Process qw(poll_until);
 use Azora::Story qw(at_once documented is_problem journaled);
 use Azora::Test;
 use Azora::Token;
+use DBD::Pg qw(:async);
 use Digest::SHA qw(sha256_hex);
 use Test::More;
 
@@ -138,6 +140,43 @@ subtest 'fifty at once' => sub {
     is ended(sid($r)), undef, 'which lives';
     my ($next) = keys %seen;
     is refresh($next)->{status}, 200, 'the successor is good';
+};
+
+
+# One tab refreshes while another logs out: the refresh is held in its middle,
+# by somebody else's insert of its successor, until the logout waits, too.
+subtest 'a logout meanwhile' => sub {
+    my $r = login('bola', refresh => 'body');
+    my $session = sid($r);
+    my $hash = sha256_hex($r->{json}{refresh_token});
+    my $next = sha256_hex('next');
+    my ($held, $refresh) = map { $azora->dbh } 1, 2;
+    my $waits = sub {
+        my ($query) = @_;
+        return poll_until(20 * $azora->patience, sub { $azora->value("SELECT
+            count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+              AND query LIKE ? AND datname = current_database()", $query) });
+    };
+
+    $held->begin_work;
+    $held->do("INSERT INTO identity.refresh_token (hash, session, expires_at)
+        VALUES (decode(?, 'hex'), ?, now() + interval '1 day')", undef, $next,
+        $session);
+    $refresh->do("SELECT status FROM identity.refresh(NULL,
+        '$hash $next sealed')", { pg_async => PG_ASYNC });
+    ok $waits->('%identity.refresh(NULL%'), 'a refresh is under way';
+
+    my $http = $azora->connect;
+    $http->write(Azora::HTTP::format_request('POST', '/v1/auth/logout',
+        token => $r->{json}{access_token}));
+    ok $waits->('%identity.logout(%'), 'and a logout comes';
+    $held->rollback;
+
+    is eval { $refresh->pg_result }, 1, 'the one ends' or diag $@;
+    is $http->read_response->{status}, 204, 'and then the other';
+    is ended($session), 'logout', 'the session is over';
+    is $azora->value('SELECT count(*) FROM identity.refresh_token
+        WHERE session = ?', $session), 0, 'with what it was refreshed to';
 };
 
 

@@ -29,17 +29,21 @@ BEGIN
     WHERE t.hash = presented;
 
     -- Before the session is looked at: who locks an account or changes its
-    -- roles holds this row.
+    -- roles holds this row. Who ends a session holds that before its tokens.
     SELECT a.roles INTO roles
     FROM identity.account AS a
     WHERE a.id = account AND NOT a.locked AND a.erased_at IS NULL
     FOR SHARE;
 
-    IF NOT FOUND OR NOT EXISTS (
-        SELECT 1 FROM identity.session AS s
-        WHERE s.id = session AND s.revoked_at IS NULL
-          AND s.expires_at > now())
-    THEN
+    IF NOT FOUND THEN
+        RETURN identity.refresh_refused();
+    END IF;
+
+    PERFORM 1 FROM identity.session AS s
+    WHERE s.id = session AND s.revoked_at IS NULL AND s.expires_at > now()
+    FOR NO KEY UPDATE;
+
+    IF NOT FOUND THEN
         RETURN identity.refresh_refused();
     END IF;
 
