@@ -42,9 +42,11 @@ static void ngx_http_azora_auth_wipe_request(ngx_http_request_t *r,
 static ngx_int_t ngx_http_azora_auth_verdict(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx,
     const char *field);
+static ngx_int_t ngx_http_azora_auth_choice(ngx_http_request_t *r,
+    ngx_azora_ctx_t *ctx, const char *field, const ngx_str_t *words);
 static ngx_int_t ngx_http_azora_auth_make(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx,
-    const char *field, const ngx_str_t *words);
+    const char *field);
 static ngx_int_t ngx_http_azora_auth_made(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx, ngx_http_azora_auth_ctx_t *actx,
     const char *field);
@@ -74,6 +76,7 @@ ngx_http_azora_auth_register_prepare(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_azora_auth_setup_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
+    ngx_int_t                   rc;
     ngx_str_t                   words[2];
     ngx_azora_value_t          *email, *name;
     ngx_http_azora_auth_ctx_t  *actx;
@@ -97,7 +100,10 @@ ngx_http_azora_auth_setup_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
     words[0] = email ? email->text : name->text;
     words[1] = name->text;
 
-    return ngx_http_azora_auth_make(r, ctx, actx, "password", words);
+    rc = ngx_http_azora_auth_choice(r, ctx, "password", words);
+
+    return (rc == NGX_OK) ? ngx_http_azora_auth_make(r, ctx, actx, "password")
+                          : rc;
 }
 
 
@@ -119,19 +125,39 @@ ngx_http_azora_auth_login_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 }
 
 
+/*
+ * The new password is looked at before the current one, and hashed whether
+ * that one was right or not: neither an answer nor its time may tell who is
+ * locked out, or guesses in a session that is not theirs, more than SQL does.
+ */
+
 ngx_int_t
 ngx_http_azora_auth_change_prepare(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx)
 {
     ngx_int_t                   rc;
     ngx_str_t                   words[2];
+    ngx_azora_value_t          *current;
     ngx_http_azora_auth_ctx_t  *actx;
 
-    static ngx_str_t  nothing = ngx_string("");
-
     actx = ngx_http_azora_auth_get_ctx(r);
-    if (actx == NULL) {
+    current = ngx_azora_value(ctx, "current_password");
+
+    if (actx == NULL || current == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (actx->state == NGX_HTTP_AZORA_AUTH_LOOKUP && actx->email.len) {
+
+        words[0] = actx->email;
+        words[1] = actx->name;
+
+        rc = ngx_http_azora_auth_choice(r, ctx, "new_password", words);
+
+        if (rc != NGX_OK) {
+            ngx_http_azora_auth_wipe_request(r, current);
+            return rc;
+        }
     }
 
     rc = ngx_http_azora_auth_prove(r, ctx, actx, "current_password", 1);
@@ -140,26 +166,16 @@ ngx_http_azora_auth_change_prepare(ngx_http_request_t *r,
         return rc;
     }
 
-    if (actx->state == NGX_HTTP_AZORA_AUTH_MAKING) {
-        return ngx_http_azora_auth_made(r, ctx, actx, "new_password");
-    }
-
-    if (actx->result == NGX_HTTP_AZORA_AUTH_PASSWORD_BAD) {
-        /* SQL counts it and refuses; the new one is not for its eyes */
-        return (ngx_azora_set_value(ctx, "new_password", &nothing) == NGX_OK)
-               ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    words[0] = actx->email;
-    words[1] = actx->name;
-
-    return ngx_http_azora_auth_make(r, ctx, actx, "new_password", words);
+    return (actx->state == NGX_HTTP_AZORA_AUTH_MAKING)
+           ? ngx_http_azora_auth_made(r, ctx, actx, "new_password")
+           : ngx_http_azora_auth_make(r, ctx, actx, "new_password");
 }
 
 
 ngx_int_t
 ngx_http_azora_auth_reset_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
+    ngx_int_t                         rc;
     ngx_str_t                         words[2];
     ngx_http_azora_auth_ctx_t        *actx;
     ngx_http_azora_auth_main_conf_t  *conf;
@@ -200,7 +216,10 @@ ngx_http_azora_auth_reset_prepare(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
         words[0] = actx->email;
         words[1] = actx->name;
 
-        return ngx_http_azora_auth_make(r, ctx, actx, "new_password", words);
+        rc = ngx_http_azora_auth_choice(r, ctx, "new_password", words);
+
+        return (rc == NGX_OK)
+               ? ngx_http_azora_auth_make(r, ctx, actx, "new_password") : rc;
 
     case NGX_HTTP_AZORA_AUTH_MAKING:
         return ngx_http_azora_auth_made(r, ctx, actx, "new_password");
@@ -467,12 +486,11 @@ ngx_http_azora_auth_verdict(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 }
 
 
-/* Begins to hash a password that somebody chose; words are theirs, two. */
+/* Whether a password may be chosen; words are of who chooses, two. */
 
 static ngx_int_t
-ngx_http_azora_auth_make(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
-    ngx_http_azora_auth_ctx_t *actx, const char *field,
-    const ngx_str_t *words)
+ngx_http_azora_auth_choice(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    const char *field, const ngx_str_t *words)
 {
     u_char                            pointer[32];
     const char                       *reason;
@@ -488,13 +506,24 @@ ngx_http_azora_auth_make(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     reason = ngx_http_azora_auth_common_check(&conf->common, &password->text,
                                               words, 2);
-    if (reason != NULL) {
-        ngx_http_azora_auth_wipe_request(r, password);
-        ngx_snprintf(pointer, sizeof(pointer), "/%s%Z", field);
-        ngx_azora_problem_error(r, (char *) pointer, "%s", reason);
-        return ngx_azora_problem(r, 422, "common-password", "%s", reason);
+    if (reason == NULL) {
+        return NGX_OK;
     }
 
+    ngx_http_azora_auth_wipe_request(r, password);
+    ngx_snprintf(pointer, sizeof(pointer), "/%s%Z", field);
+    ngx_azora_problem_error(r, (char *) pointer, "%s", reason);
+
+    return ngx_azora_problem(r, 422, "common-password", "%s", reason);
+}
+
+
+/* Begins to hash a password that somebody chose. */
+
+static ngx_int_t
+ngx_http_azora_auth_make(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
+    ngx_http_azora_auth_ctx_t *actx, const char *field)
+{
     actx->state = NGX_HTTP_AZORA_AUTH_MAKING;
 
     return ngx_http_azora_auth_start_hash(r, ctx, actx, field, NULL);

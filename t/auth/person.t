@@ -35,6 +35,13 @@ sub failures {
 }
 
 
+sub hashed {
+    my ($n) = $azora->get('/metrics')->{body}
+        =~ /^azora_auth_hashes_total\{result="done"\} (\d+)/m;
+    return $n;
+}
+
+
 subtest 'POST /v1/auth/password' => sub {
     my $amina = $azora->user('amina');
     my @tokens = ($amina->{token}, $azora->login('amina'));
@@ -45,9 +52,15 @@ subtest 'POST /v1/auth/password' => sub {
                'common-password', '/new_password');
     is_problem(change($tokens[0], new_password => 'short'), 422,
                'validation-failed', '/new_password');
+    is_problem(change($tokens[0], current_password => 'wrong one',
+                      new_password => 'password123'), 422,
+               'common-password', '/new_password');
+    is failures('amina'), 0, 'the new one is looked at first';
+    my $before = hashed();
     is_problem(change($tokens[0], current_password => 'wrong one'), 403,
                'wrong-password');
     is failures('amina'), 1, 'a wrong one counts as a failed login';
+    is hashed() - $before, 2, 'and takes the work of a right one';
     is status($_), 200, 'nothing ended' for @tokens;
 
     is change($tokens[0])->{status}, 204, 'changed';
