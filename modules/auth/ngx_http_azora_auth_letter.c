@@ -14,7 +14,6 @@
 #define NGX_HTTP_AZORA_AUTH_LINE_MAX  998   /* RFC 5322 2.1.1 */
 
 
-static ngx_uint_t ngx_http_azora_auth_letter_address(const ngx_str_t *address);
 static ngx_int_t ngx_http_azora_auth_letter_fill(ngx_pool_t *pool,
     const ngx_http_azora_auth_letter_t *letter, const ngx_str_t *text,
     ngx_str_t *out);
@@ -105,7 +104,7 @@ ngx_http_azora_auth_letter(ngx_pool_t *pool,
 
 /* Nothing that could end a header line or be a second address. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_azora_auth_letter_address(const ngx_str_t *address)
 {
     size_t      i;

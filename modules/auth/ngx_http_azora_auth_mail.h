@@ -38,6 +38,8 @@ typedef struct {
  */
 ngx_int_t ngx_http_azora_auth_letter(ngx_pool_t *pool,
     const ngx_http_azora_auth_letter_t *letter, ngx_str_t *message);
+/* Whether it is one plain address that a header can hold. */
+ngx_uint_t ngx_http_azora_auth_letter_address(const ngx_str_t *address);
 
 /* ngx_http_azora_auth_mail.c: the kind of job, from preconfiguration */
 ngx_int_t ngx_http_azora_auth_mail_add(ngx_conf_t *cf,

@@ -131,11 +131,9 @@ ngx_http_azora_auth_mail_init(ngx_conf_t *cf,
         ngx_str_set(&mail->from, "no-reply@localhost");
     }
 
-    if (ngx_strlchr(mail->from.data, mail->from.data + mail->from.len, '@')
-        == NULL)
-    {
+    if (!ngx_http_azora_auth_letter_address(&mail->from)) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "azora_mail_from \"%V\" is not an address",
+                      "azora_mail_from \"%V\" is not one plain address",
                       &mail->from);
         return NGX_ERROR;
     }

@@ -123,9 +123,7 @@ ngx_http_azora_auth_sms_ok(const ngx_str_t *pattern)
 
     return pattern->len == 0
            || (ngx_http_azora_auth_sms_place(pattern, &len, &plus) != NULL
-               && ngx_strlchr(pattern->data, pattern->data + pattern->len,
-                              '@')
-                  != NULL);
+               && ngx_http_azora_auth_letter_address(pattern));
 }
 
 

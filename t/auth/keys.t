@@ -191,6 +191,10 @@ subtest 'what nginx -t says' => sub {
     refused('an unknown pool', qr/unknown thread pool "nowhere"/, undef,
             cut => qr/^\s*include[^\n]*http\.conf";\n/m,
             line => 'azora_auth_thread_pool nowhere;');
+    refused('a sender with a name', qr/azora_mail_from "Us .*one plain address/,
+            undef, line => 'azora_mail_from "Us <us@example.org>";');
+    refused('two gateways', qr/azora_sms "\{digits\}\@a,b\@c" must be an addr/,
+            undef, line => 'azora_sms "{digits}@a,b@c";');
     refused('a queue of nothing', qr/a number that is not 1 to 65536/, undef,
             cut => qr/^\s*include[^\n]*http\.conf";\n/m,
             line => 'azora_auth_thread_pool azora_hash queue=0;');
