@@ -13,7 +13,8 @@
 
 
 static ngx_int_t ngx_http_azora_transform_header(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_azora_transform_is_json(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_azora_transform_is(ngx_http_request_t *r,
+    const char *type);
 static ngx_uint_t ngx_http_azora_transform_cut(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_transform_fail(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_transform_body(ngx_http_request_t *r,
@@ -44,6 +45,7 @@ ngx_http_azora_transform_answers(void)
 static ngx_int_t
 ngx_http_azora_transform_header(ngx_http_request_t *r)
 {
+    ngx_uint_t                        part;
     ngx_http_azora_transform_ctx_t   *ctx;
     ngx_http_azora_transform_conf_t  *conf;
 
@@ -51,13 +53,27 @@ ngx_http_azora_transform_header(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_azora_transform_module);
 
+    /* several parts of what may be JSON have a type of their own */
+
+    part = (r->headers_out.status == NGX_HTTP_PARTIAL_CONTENT);
+
     if (conf->ops[NGX_HTTP_AZORA_TRANSFORM_ANSWER] == NULL || r != r->main
-        || !ngx_http_azora_transform_is_json(r)
+        || (!ngx_http_azora_transform_is(r, "application/json")
+            && !(part
+                 && ngx_http_azora_transform_is(r, "multipart/byteranges")))
         || r->headers_out.status == NGX_HTTP_NO_CONTENT
         || r->headers_out.status == NGX_HTTP_NOT_MODIFIED
         || (ctx != NULL && ctx->begun))
     {
         return ngx_http_azora_transform_next_header(r);
+    }
+
+    if (part) {
+        /* the inside of a string, or of a number, is JSON as well */
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "azora: a part of an answer cannot be changed: ask for "
+                      "all of it with \"azora_request_header remove Range\"");
+        return ngx_http_azora_transform_fail(r);
     }
 
     if (r->headers_out.content_encoding != NULL
@@ -100,19 +116,27 @@ ngx_http_azora_transform_header(ngx_http_request_t *r)
 }
 
 
+/* RFC 9110, 8.3.1: whatever parameters follow */
+
 static ngx_uint_t
-ngx_http_azora_transform_is_json(ngx_http_request_t *r)
+ngx_http_azora_transform_is(ngx_http_request_t *r, const char *type)
 {
-    size_t  len;
+    u_char      ch;
+    size_t      len;
+    ngx_str_t  *value;
 
-    static ngx_str_t  json = ngx_string("application/json");
+    value = &r->headers_out.content_type;
+    len = ngx_strlen(type);
 
-    len = r->headers_out.content_type_len;
+    if (value->len < len
+        || ngx_strncasecmp(value->data, (u_char *) type, len) != 0)
+    {
+        return 0;
+    }
 
-    return len == json.len
-           && ngx_strncasecmp(r->headers_out.content_type.data, json.data,
-                              len)
-              == 0;
+    ch = (value->len > len) ? value->data[len] : ';';
+
+    return ch == ';' || ch == ' ' || ch == '\t';
 }
 
 

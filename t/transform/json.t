@@ -62,6 +62,14 @@ my $locations = join '', map {
     . " default_type application/json; $table[$_][1] }\n"
 } 0 .. $#table;
 
+my @types = map { "application/json$_" }
+    '', ';charset=utf-8', '; profile=x', ' ; odata=full', '; x=y; charset=a',
+    '-seq';
+$locations .= join '', map {
+    "location = /types/$_ { types {} default_type '$types[$_]';"
+    . " return 200 '{\"a\":1,\"b\":2}'; }\n"
+} 0 .. $#types;
+
 my $azora = Azora::Test->start(workers => 1, edit => sub {
     ($folder) = m{error_log\s+"(.+?)/logs/};
     $folder .= '/tmp/json';
@@ -96,6 +104,15 @@ location = /packed {
 }
 location = /plain {
     default_type application/json; return 200 '{"a":1,"b":2}';
+}
+location = /part {
+    proxy_pass http://127.0.0.1:$server_port/file; azora_json_remove /a;
+}
+location = /file {
+    alias "@FOLDER@/0"; types {} default_type application/json;
+}
+location ~ ^/typed/(.+) {
+    proxy_pass http://127.0.0.1:$server_port/types/$1; azora_json_remove /a;
 }
 location = /gzip {
     default_type application/json;
@@ -163,6 +180,31 @@ subtest 'a service behind' => sub {
     ok !$r->{headers}{'content-encoding'}, 'which is not called compressed';
     like $azora->error_log($mark), qr/compressed cannot be changed/,
         'the log says why';
+};
+
+
+subtest 'a part, which may be JSON itself, is not sent' => sub {
+    for my $range ('5-5', '0-12', '5-5,0-0') {
+        my $part = [['Range', "bytes=$range"]];
+        is $azora->get('/file', headers => $part)->{status}, 206,
+            "$range: the service gives it";
+        my $mark = $azora->mark;
+        my $r = $azora->get('/part', headers => $part);
+        is_problem $r, 502, 'bad-gateway';
+        ok !$r->{headers}{'content-range'}, 'nor is told of it';
+        like $azora->error_log($mark), qr/part of an answer cannot be changed/,
+            'the log says why';
+    }
+    is $azora->get('/part')->{body}, '{"b":2}', 'the whole is';
+};
+
+
+subtest 'parameters do not make it another type' => sub {
+    for my $n (0 .. $#types - 1) {
+        is $azora->get("/typed/$n")->{body}, '{"b":2}', "'$types[$n]'";
+    }
+    is $azora->get("/typed/$#types")->{body}, '{"a":1,"b":2}',
+        'but letters do';
 };
 
 
