@@ -163,6 +163,9 @@ ngx_int_t ngx_http_azora_gateway_drop(ngx_http_request_t *r,
 /* whether there is one that drop() names */
 ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data);
+/* in any case */
+ngx_uint_t ngx_http_azora_gateway_named(const ngx_table_elt_t *h,
+    const char *name, size_t len);
 /* name is of the configuration; value must outlive the request */
 ngx_int_t ngx_http_azora_gateway_push(ngx_http_request_t *r,
     const ngx_http_azora_gateway_name_t *name, const ngx_str_t *value);
@@ -177,6 +180,9 @@ ngx_int_t ngx_http_azora_gateway_edit_requests(ngx_http_request_t *r,
 /* when all other headers are there */
 ngx_int_t ngx_http_azora_gateway_edit_responses(ngx_http_request_t *r,
     const ngx_array_t *edits);
+/* takes headers out of NGINX's sight, and with erase out of the answer */
+void ngx_http_azora_gateway_forget(ngx_http_request_t *r,
+    ngx_http_azora_gateway_drop_pt drop, const void *data, ngx_uint_t erase);
 
 /* ngx_http_azora_gateway_cors.c */
 char *ngx_http_azora_gateway_cors(ngx_conf_t *cf, ngx_command_t *cmd,

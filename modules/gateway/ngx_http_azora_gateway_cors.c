@@ -10,6 +10,8 @@
 
 static char *ngx_http_azora_gateway_cors_argument(
     ngx_http_azora_gateway_cors_t *cors, ngx_str_t *arg);
+static ngx_uint_t ngx_http_azora_gateway_cors_decides(
+    const ngx_table_elt_t *h, const void *data);
 static ngx_uint_t ngx_http_azora_gateway_cors_allows(
     const ngx_http_azora_gateway_cors_t *cors, const ngx_str_t *origin);
 static ngx_uint_t ngx_http_azora_gateway_is_preflight(ngx_http_request_t *r);
@@ -154,6 +156,11 @@ ngx_http_azora_gateway_cors_headers(ngx_http_request_t *r,
 {
     ngx_str_t  origin, *allowed;
 
+    /* a service would let in whom we do not name, or say twice who may */
+
+    ngx_http_azora_gateway_forget(r, ngx_http_azora_gateway_cors_decides, NULL,
+                                  1);
+
     /* caches must not give one site's answer to another */
 
     if (!cors->any
@@ -202,6 +209,15 @@ ngx_http_azora_gateway_cors_headers(ngx_http_request_t *r,
 
     return ngx_azora_add_header(r, "Access-Control-Max-Age",
                                 (ngx_str_t *) &cors->max_age);
+}
+
+
+static ngx_uint_t
+ngx_http_azora_gateway_cors_decides(const ngx_table_elt_t *h, const void *data)
+{
+    return ngx_http_azora_gateway_named(h, "Access-Control-Allow-Origin", 27)
+           || ngx_http_azora_gateway_named(h,
+                                    "Access-Control-Allow-Credentials", 32);
 }
 
 

@@ -49,8 +49,6 @@ static void ngx_http_azora_gateway_rename(ngx_list_part_t *part,
     const ngx_http_azora_gateway_edit_t *edit);
 static ngx_int_t ngx_http_azora_gateway_edit_response(ngx_http_request_t *r,
     ngx_http_azora_gateway_edit_t *edit);
-static void ngx_http_azora_gateway_forget(ngx_http_request_t *r,
-    ngx_http_azora_gateway_drop_pt drop, const void *data, ngx_uint_t erase);
 
 
 /* what frames a message or names its host is NGINX's own business */
@@ -300,8 +298,8 @@ ngx_http_azora_gateway_target(const ngx_table_elt_t *h, const void *data)
 {
     const ngx_http_azora_gateway_edit_t *edit = data;
 
-    return h->key.len == edit->to.len
-           && ngx_strncasecmp(h->key.data, edit->to.data, edit->to.len) == 0;
+    return ngx_http_azora_gateway_named(h, (char *) edit->to.data,
+                                        edit->to.len);
 }
 
 
@@ -506,9 +504,7 @@ ngx_http_azora_gateway_edit_response(ngx_http_request_t *r,
 }
 
 
-/* Takes headers out of NGINX's sight, and with erase out of the answer. */
-
-static void
+void
 ngx_http_azora_gateway_forget(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data, ngx_uint_t erase)
 {

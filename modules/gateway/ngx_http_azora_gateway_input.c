@@ -19,8 +19,6 @@ static ngx_uint_t ngx_http_azora_gateway_untold(const ngx_table_elt_t *h,
     const void *data);
 static ngx_uint_t ngx_http_azora_gateway_traced(const ngx_table_elt_t *h,
     const void *data);
-static ngx_uint_t ngx_http_azora_gateway_named(const ngx_table_elt_t *h,
-    const char *name, size_t len);
 static ngx_int_t ngx_http_azora_gateway_host_sni(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_trace(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_identity(ngx_http_request_t *r,
@@ -121,15 +119,6 @@ ngx_http_azora_gateway_ours(const ngx_table_elt_t *h, const void *data)
            && (p[1] == '-' || p[1] == '_')
            && ngx_strncasecmp(p + 2, (u_char *) "azora", 5) == 0
            && (p[7] == '-' || p[7] == '_');
-}
-
-
-static ngx_uint_t
-ngx_http_azora_gateway_named(const ngx_table_elt_t *h, const char *name,
-    size_t len)
-{
-    return h->key.len == len
-           && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0;
 }
 
 

@@ -206,6 +206,15 @@ ngx_http_azora_gateway_push(ngx_http_request_t *r,
 }
 
 
+ngx_uint_t
+ngx_http_azora_gateway_named(const ngx_table_elt_t *h, const char *name,
+    size_t len)
+{
+    return h->key.len == len
+           && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0;
+}
+
+
 void
 ngx_http_azora_gateway_name_init(ngx_http_azora_gateway_name_t *name)
 {

@@ -47,6 +47,16 @@ location /one/ {
     azora_cors https://app.example.org https://*.azora.org credentials;
     proxy_pass http://127.0.0.1:$lms->{port};
 }
+location /both/ {
+    azora_cors https://app.example.org;
+    proxy_pass http://127.0.0.1:\$server_port/theirs/;
+}
+location /theirs/ {
+    add_header Access-Control-Allow-Origin \$http_origin;
+    add_header Access-Control-Allow-Credentials true;
+    add_header Access-Control-Expose-Headers X-Theirs;
+    return 200 "fine";
+}
 location /own/ {
     add_header X-Frame-Options SAMEORIGIN;
     proxy_pass http://127.0.0.1:$lms->{port};
@@ -153,6 +163,22 @@ subtest 'a service for pages of some sites' => sub {
     is $lms->count, $before, 'preflights never reach the service';
     my $r = $azora->request('OPTIONS', '/one/x');
     is_problem($r, 401, 'authentication-required');
+};
+
+
+subtest 'a service that lets in others' => sub {
+    my $r = $azora->get('/theirs/', headers => [['Origin', 'https://e.e']]);
+    is $r->{headers}{'access-control-allow-origin'}, 'https://e.e', 'alone';
+
+    $r = $azora->get('/both/', headers => [['Origin', 'https://e.e']]);
+    is names($r, 'access-control-allow-origin'), 0, 'does not decide';
+    is names($r, 'access-control-allow-credentials'), 0, 'about cookies either';
+
+    $r = $azora->get('/both/', headers => [
+        ['Origin', 'https://app.example.org']]);
+    is names($r, 'access-control-allow-origin'), 1, 'who may is told once';
+    is names($r, 'access-control-allow-credentials'), 0, 'as we say';
+    is names($r, 'access-control-expose-headers'), 2, 'the rest is added to';
 };
 
 
