@@ -11,6 +11,7 @@
 
 
 static ngx_int_t ngx_http_azora_gateway_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_azora_gateway_headless(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_upstream_status(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_security(ngx_http_request_t *r);
@@ -74,6 +75,12 @@ ngx_http_azora_gateway_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
+    if (ngx_http_azora_gateway_headless(r)) {
+        return ngx_http_filter_finalize_request(r,
+                                           &ngx_http_azora_gateway_module,
+                                           NGX_HTTP_BAD_GATEWAY);
+    }
+
     if (ngx_http_azora_gateway_upstream_status(r) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -108,6 +115,33 @@ ngx_http_azora_gateway_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * NGINX takes what does not begin with a status line for HTTP/0.9 and sends it
+ * on as bare, in the middle of the client's connection.
+ */
+
+static ngx_uint_t
+ngx_http_azora_gateway_headless(ngx_http_request_t *r)
+{
+    ngx_uint_t  version;
+
+    version = r->http_major * 1000 + r->http_minor;
+
+    if (r->upstream == NULL || r->http_version == version
+        || r->http_version != NGX_HTTP_VERSION_9)
+    {
+        return 0;
+    }
+
+    /* NGINX closes the connection when a filter puts an answer in place */
+
+    r->http_version = version;
+    r->keepalive = 0;
+
+    return 1;
 }
 
 
@@ -222,9 +256,9 @@ ngx_http_azora_gateway_has(ngx_http_request_t *r, const ngx_str_t *name)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash != 0 && h[i].key.len == name->len
-                && ngx_strncasecmp(h[i].key.data, name->data, name->len)
-                   == 0)
+            if (h[i].hash != 0
+                && ngx_http_azora_gateway_named(&h[i], (char *) name->data,
+                                                name->len))
             {
                 return 1;
             }

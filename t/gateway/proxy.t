@@ -238,4 +238,14 @@ subtest 'HTTP/1.0 without a header' => sub {
 };
 
 
+subtest 'an answer that is no HTTP' => sub {
+    my $http = $azora->connect;
+    $http->write("GET /plain/mode/garbage HTTP/1.1\r\nHost: a\r\n\r\n");
+    my $r = $http->read_response;
+    is_problem $r, 502, 'bad-gateway';
+    is $r->{headers}{connection}, 'close', 'says that it is the last';
+    ok $http->closed(5), 'and is';
+};
+
+
 done_testing;
