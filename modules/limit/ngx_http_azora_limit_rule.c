@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_azora_limit.h"
+#include <sodium.h>
 
 
 #define NGX_HTTP_AZORA_LIMIT_COUNT_MAX   1000000
@@ -19,6 +20,8 @@ static char *ngx_http_azora_limit_rule_key(ngx_conf_t *cf,
     ngx_http_azora_limit_rule_t *rule, ngx_str_t *key);
 static char *ngx_http_azora_limit_rule_finish(ngx_conf_t *cf,
     ngx_http_azora_limit_rule_t *rule, ngx_str_t *rate);
+static uint64_t ngx_http_azora_limit_rule_domain(
+    const ngx_http_azora_limit_rule_t *rule);
 static ngx_int_t ngx_http_azora_limit_rule_rate(ngx_str_t *text,
     ngx_uint_t *count, uint64_t *period);
 
@@ -205,9 +208,7 @@ ngx_http_azora_limit_rule_finish(ngx_conf_t *cf,
     rule->rate.tolerance = rule->quota * rule->rate.interval;
     rule->window = (rule->rate.tolerance + 999999999) / 1000000000;
 
-    /* rules of one zone count apart when their keys or rates differ */
-
-    rule->domain = rule->rate.interval * 31 + rule->quota * 4 + rule->key;
+    rule->domain = ngx_http_azora_limit_rule_domain(rule);
 
     p = ngx_pnalloc(cf->pool, rule->shm_zone->shm.name.len
                               + sizeof("\"\";q=;w=") + 2 * NGX_INT_T_LEN);
@@ -222,6 +223,29 @@ ngx_http_azora_limit_rule_finish(ngx_conf_t *cf,
                        - p;
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * Rules of one zone count apart when their keys or rates differ; on every node
+ * the same.
+ */
+
+static uint64_t
+ngx_http_azora_limit_rule_domain(const ngx_http_azora_limit_rule_t *rule)
+{
+    uint64_t          numbers[3], domain[2];
+    const ngx_str_t  *text;
+
+    numbers[0] = rule->rate.interval;
+    numbers[1] = rule->quota;
+    numbers[2] = rule->key;
+    text = &rule->value.value;
+
+    (void) crypto_generichash((u_char *) domain, sizeof(domain), text->data,
+                              text->len, (u_char *) numbers, sizeof(numbers));
+
+    return domain[0];
 }
 
 

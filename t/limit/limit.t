@@ -43,6 +43,11 @@ location = /key {
     alias /etc/hostname;
     azora_limit zone=key key=$http_x_key rate=2r/h;
 }
+location = /keys {
+    alias /etc/hostname;
+    azora_limit zone=key key=$http_x_one rate=2r/h;
+    azora_limit zone=key key=$http_x_two rate=2r/h;
+}
 location = /both {
     alias /etc/hostname;
     azora_limit zone=outer rate=5r/h;
@@ -248,6 +253,11 @@ subtest 'keys of any kind' => sub {
     is $azora->get('/key', from(fresh(), ['X-Key', 'a']))->{status}, 429,
         'a from any address is one key';
     is $azora->get('/key', from(fresh(), ['X-Key', 'b']))->{status}, 200, 'b';
+    $azora->get('/keys', from(fresh(), ['X-One', 'c'])) for 1 .. 2;
+    is $azora->get('/keys', from(fresh(), ['X-One', 'c']))->{status}, 429,
+        'c is used up';
+    is $azora->get('/keys', from(fresh(), ['X-Two', 'c']))->{status}, 200,
+        'a key with the same value is another one';
 
     my $r = $azora->get('/key', from(fresh()));
     is $r->{status}, 200, 'a request without the key passes';
