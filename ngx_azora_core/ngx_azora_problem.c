@@ -23,6 +23,7 @@ static ngx_int_t ngx_azora_problem_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_problem_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_uint_t ngx_azora_problem_wanted(ngx_http_request_t *r);
+static ngx_uint_t ngx_azora_problem_of_service(ngx_http_request_t *r);
 static ngx_int_t ngx_azora_problem_build(ngx_http_request_t *r,
     ngx_azora_ctx_t *ctx);
 static const char *ngx_azora_problem_status_name(ngx_uint_t status);
@@ -421,7 +422,7 @@ ngx_azora_problem_wanted(ngx_http_request_t *r)
         && r->headers_out.content_length_n == 0)
     {
         /* NGINX has no page for some statuses, 422 among them */
-        return r->upstream == NULL || r->upstream->headers_in.status_n == 0;
+        return !ngx_azora_problem_of_service(r);
     }
 
     if (r->headers_out.content_type_len != sizeof("text/html") - 1
@@ -432,10 +433,33 @@ ngx_azora_problem_wanted(ngx_http_request_t *r)
         return 0;
     }
 
-    /* a page of a service stays, not the one a filter put in its place */
+    return !ngx_azora_problem_of_service(r);
+}
 
-    return r->upstream == NULL || r->upstream->headers_in.status_n == 0
-           || r->filter_finalize;
+
+/*
+ * A page of a service stays, but not the one that a filter put in its place,
+ * or NGINX when it was done with the service: its header was too long, say.
+ */
+
+static ngx_uint_t
+ngx_azora_problem_of_service(ngx_http_request_t *r)
+{
+    if (r->upstream == NULL || r->upstream->headers_in.status_n == 0
+        || r->filter_finalize)
+    {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return 1;
+    }
+
+#endif
+
+    return r->upstream->cleanup != NULL;
 }
 
 

@@ -12,9 +12,13 @@ use lib "$Bin/../lib";
 use Azora::Story qw(is_problem);
 use Azora::Test;
 use Azora::Upstream;
+use File::Temp qw(tempdir);
 use Test::More;
 
 my $lms = Azora::Upstream->start;
+
+my $pages = tempdir('/tmp/azora-pages-XXXXXX', CLEANUP => 1);
+chmod 0777, $pages;
 
 my $azora = Azora::Test->start(
     workers => 2,
@@ -23,6 +27,7 @@ azora_limit_zone name=lms size=1m;
 underscores_in_headers on;
 ignore_invalid_headers off;
 upstream lms { server 127.0.0.1:$lms->{port}; keepalive 8; }
+proxy_cache_path $pages keys_zone=pages:1m;
 HTTP
     server => <<"SERVER",
 location /lms/ {
@@ -47,6 +52,17 @@ location /open/ {
     proxy_pass http://lms;
 }
 location /plain/ { proxy_pass http://lms; }
+location /page/ {
+    proxy_cache pages;
+    proxy_cache_valid 404 1m;
+    add_header X-Cache \$upstream_cache_status always;
+    proxy_pass http://127.0.0.1:\$server_port/theirs/;
+}
+location /theirs/ {
+    azora_problem off;
+    default_type text/html;
+    return 404 "<p>Not here.</p>";
+}
 location /moved/ {
     azora_auth required;
     azora_identity headers;
@@ -235,6 +251,20 @@ subtest 'HTTP/1.0 without a header' => sub {
     is $r->{status}, 200, 'also when the last one is the token';
     is claims($r->{json}{headers}{'x-azora-identity'}[0], 1)->{sub},
         $amina->{id}, 'and ours come in their place';
+};
+
+
+subtest 'a page of the service' => sub {
+    for my $from ('MISS', 'HIT') {
+        my $r = $azora->get('/page/x');
+        is "$r->{status} $r->{body}", '404 <p>Not here.</p>', 'stays';
+        is $r->{headers}{'x-cache'}, $from, "a $from";
+    }
+};
+
+
+subtest 'an answer whose header is too long' => sub {
+    is_problem $azora->get('/plain/mode/long'), 502, 'bad-gateway';
 };
 
 

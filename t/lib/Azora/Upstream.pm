@@ -33,6 +33,7 @@ my %MODES = (
     body    => sub { _send($_[0], _head(200, 1000) . 'x' x 10); _close($_[0]) },
     slow    => sub { _drip($_[0], _head(200, 20), 20) },   # 4 s of body
     drip    => sub { _drip($_[0], "HTTP/1.1 200 O", 20) }, # of its header
+    long    => sub { _send($_[0], _head(200, 0, 'X-Long: ' . 'x' x 9000)) },
     fail    => sub { _send($_[0], _head(503, 4) . "busy") },
     missing => sub { _send($_[0], _head(404, 4) . "none") },
     garbage => sub { _send($_[0], "\0\1\2 nonsense\r\n\r\n"); _close($_[0]) },
