@@ -9,7 +9,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
-use Azora::Process qw(slurp spew);
+use Azora::Process qw(poll_until slurp spew);
 use Azora::Story qw(is_problem);
 use Azora::Test;
 use Azora::Upstream;
@@ -54,6 +54,32 @@ location /first/ {
 location \@then {
     azora_request_header rename X-Old X-New;
     proxy_pass http://lms;
+}
+location /failed/ {
+    azora_request_header rename X-Old X-New;
+    proxy_intercept_errors on;
+    error_page 503 = /first/b;
+    proxy_pass http://lms;
+}
+location /either/ {
+    azora_request_header rename X-Old X-New;
+    azora_request_header rename X-Older X-New;
+    proxy_pass http://lms;
+}
+location /claimed/ {
+    azora_request_header rename X-Claimed Remote-User;
+    try_files /nothing /there/claimed;
+}
+location /twice/ {
+    azora_auth optional;
+    azora_identity headers;
+    mirror /shadow;
+    azora_request_header rename X-Azora-Subject Remote-User;
+    proxy_pass http://lms;
+}
+location = /shadow {
+    internal;
+    proxy_pass http://lms/shadowed;
 }
 location /back/ {
     azora_response_header remove X-Powered-*;
@@ -132,6 +158,39 @@ subtest 'by way of another location' => sub {
     my $h = told('/first/a', ['X-Old', 'one'], ['X-New', 'forged']);
     is_deeply $h->{'x-new'}, ['one'], 'what was renamed is not lost';
     is $h->{'x-old'}, undef, 'and has one name';
+
+    $h = told('/first/a', ['X-New', 'forged']);
+    is $h->{'x-new'}, undef, 'a client has none to rename';
+
+    $h = told('/failed/mode/fail', ['X-Old', 'one'], ['X-New', 'forged']);
+    is_deeply $h->{'x-new'}, ['one'], 'nor is it lost behind a failure';
+
+    $h = told('/claimed/a', ['X-Claimed', 'admin'], ['Remote-User', 'admin']);
+    is $h->{'remote-user'}, undef,
+        'what another renaming put there is not taken for ours';
+};
+
+
+subtest 'two names become one' => sub {
+    my $h = told('/either/a', ['X-Old', 'one'], ['X-New', 'forged']);
+    is $h->{'x-new'}, undef, 'the later one says what it is';
+    $h = told('/either/a', ['X-Old', 'one'], ['X-Older', 'two']);
+    is_deeply $h->{'x-new'}, ['two'], 'alone';
+};
+
+
+subtest 'a request that NGINX makes beside it' => sub {
+    my $amina = $azora->user('shadowed');
+    my @old = $lms->requests;
+    $azora->get('/twice/a', token => $amina->{token},
+                headers => [['Remote-User', 'admin']]);
+    poll_until(10, sub { $lms->count == @old + 2 });
+
+    for my $seen (($lms->requests)[-2, -1]) {
+        is_deeply $seen->{headers}{'remote-user'}, [$amina->{id}],
+            "$seen->{path}: who calls";
+        is $seen->{headers}{authorization}, undef, 'without the token';
+    }
 };
 
 
