@@ -30,7 +30,7 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_azora_gateway_edit_name(ngx_conf_t *cf,
-    ngx_str_t *name, ngx_str_t *lower);
+    ngx_str_t *name, ngx_uint_t prefix, ngx_str_t *lower);
 static ngx_int_t ngx_http_azora_gateway_edit_known(ngx_conf_t *cf,
     ngx_http_azora_gateway_edit_t *edit);
 static char *ngx_http_azora_gateway_edit_parse(ngx_conf_t *cf,
@@ -145,9 +145,10 @@ ngx_http_azora_gateway_edit_parse(ngx_conf_t *cf,
         return "takes set NAME VALUE, rename NAME NAME or remove NAME";
     }
 
-    if (ngx_http_azora_gateway_edit_name(cf, &edit->name, NULL) != NGX_OK
+    if (ngx_http_azora_gateway_edit_name(cf, &edit->name, edit->prefix, NULL)
+        != NGX_OK
         || (edit->to.len
-            && ngx_http_azora_gateway_edit_name(cf, &edit->to,
+            && ngx_http_azora_gateway_edit_name(cf, &edit->to, 0,
                                                 &edit->to_lower.text)
                != NGX_OK))
     {
@@ -230,13 +231,14 @@ ngx_http_azora_gateway_edit_known(ngx_conf_t *cf,
 }
 
 
-/* RFC 9110, 5.1: a token; lower NULL: not wanted */
+/* RFC 9110, 5.1: a token, or how some begin; lower NULL: not wanted */
 
 static ngx_int_t
 ngx_http_azora_gateway_edit_name(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *lower)
+    ngx_uint_t prefix, ngx_str_t *lower)
 {
     u_char       ch;
+    size_t       len;
     ngx_uint_t   i;
 
     for (i = 0; i < name->len; i++) {
@@ -250,7 +252,9 @@ ngx_http_azora_gateway_edit_name(ngx_conf_t *cf, ngx_str_t *name,
     }
 
     for (i = 0; ngx_http_azora_gateway_framing[i]; i++) {
-        if (name->len == ngx_strlen(ngx_http_azora_gateway_framing[i])
+        len = ngx_strlen(ngx_http_azora_gateway_framing[i]);
+
+        if ((name->len == len || (prefix && name->len < len))
             && ngx_strncasecmp(name->data,
                                (u_char *) ngx_http_azora_gateway_framing[i],
                                name->len)
