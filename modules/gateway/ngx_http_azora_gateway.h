@@ -230,6 +230,9 @@ ngx_uint_t ngx_http_azora_gateway_pay(ngx_http_azora_gateway_upstream_t *u);
 
 /* ngx_http_azora_gateway_output.c */
 ngx_int_t ngx_http_azora_gateway_output_init(ngx_conf_t *cf);
+/* the answer's header of that name, NULL: none is in its list */
+ngx_table_elt_t *ngx_http_azora_gateway_told(ngx_http_request_t *r,
+    const ngx_str_t *name);
 
 
 #endif /* _NGX_HTTP_AZORA_GATEWAY_H_INCLUDED_ */

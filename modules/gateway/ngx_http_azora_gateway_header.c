@@ -49,6 +49,8 @@ static void ngx_http_azora_gateway_rename(ngx_list_part_t *part,
     const ngx_http_azora_gateway_edit_t *edit);
 static ngx_int_t ngx_http_azora_gateway_edit_response(ngx_http_request_t *r,
     ngx_http_azora_gateway_edit_t *edit);
+static void ngx_http_azora_gateway_occupy(ngx_http_request_t *r,
+    const ngx_http_azora_gateway_edit_t *edit);
 
 
 /* what frames a message or names its host is NGINX's own business */
@@ -71,6 +73,19 @@ static const size_t  ngx_http_azora_gateway_known[] = {
     offsetof(ngx_http_headers_out_t, www_authenticate),
     offsetof(ngx_http_headers_out_t, expires),
     offsetof(ngx_http_headers_out_t, etag)
+};
+
+
+/* NGINX writes these itself where nothing stands in their place */
+
+static struct {
+    size_t            offset;
+    ngx_table_elt_t   nothing;     /* is not sent: its hash is 0 */
+} ngx_http_azora_gateway_own[] = {
+    { offsetof(ngx_http_headers_out_t, server),
+      { .key = ngx_string("Server") } },
+    { offsetof(ngx_http_headers_out_t, date),
+      { .key = ngx_string("Date") } }
 };
 
 
@@ -454,6 +469,8 @@ ngx_http_azora_gateway_edit_responses(ngx_http_request_t *r,
         if (ngx_http_azora_gateway_edit_response(r, &edit[i]) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        ngx_http_azora_gateway_occupy(r, &edit[i]);
     }
 
     return NGX_OK;
@@ -464,8 +481,7 @@ static ngx_int_t
 ngx_http_azora_gateway_edit_response(ngx_http_request_t *r,
     ngx_http_azora_gateway_edit_t *edit)
 {
-    ngx_str_t         value;
-    ngx_table_elt_t  *h;
+    ngx_str_t  value;
 
     if (edit->action == NGX_HTTP_AZORA_GATEWAY_REMOVE) {
         ngx_http_azora_gateway_forget(r, ngx_http_azora_gateway_edited, edit,
@@ -488,23 +504,37 @@ ngx_http_azora_gateway_edit_response(ngx_http_request_t *r,
 
     ngx_http_azora_gateway_forget(r, ngx_http_azora_gateway_target, edit, 1);
 
-    if (value.len == 0) {
-        return NGX_OK;
+    return value.len ? ngx_azora_add_header(r, (char *) edit->to.data, &value)
+                     : NGX_OK;
+}
+
+
+/* After an edit of what NGINX would otherwise write itself. */
+
+static void
+ngx_http_azora_gateway_occupy(ngx_http_request_t *r,
+    const ngx_http_azora_gateway_edit_t *edit)
+{
+    ngx_uint_t        k;
+    ngx_table_elt_t  *own, *told, **place;
+
+    for (k = 0; k < sizeof(ngx_http_azora_gateway_own)
+                    / sizeof(ngx_http_azora_gateway_own[0]); k++)
+    {
+        own = &ngx_http_azora_gateway_own[k].nothing;
+
+        if (!ngx_http_azora_gateway_edited(own, edit)
+            && !ngx_http_azora_gateway_target(own, edit))
+        {
+            continue;
+        }
+
+        place = (ngx_table_elt_t **) ((u_char *) &r->headers_out
+                                 + ngx_http_azora_gateway_own[k].offset);
+        told = ngx_http_azora_gateway_told(r, &own->key);
+
+        *place = told ? told : own;
     }
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key = edit->to;
-    h->lowcase_key = edit->to_lower.text.data;
-    h->value = value;
-
-    return NGX_OK;
 }
 
 

@@ -15,8 +15,6 @@ static ngx_uint_t ngx_http_azora_gateway_headless(ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_upstream_status(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_azora_gateway_security(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_azora_gateway_has(ngx_http_request_t *r,
-    const ngx_str_t *name);
 static ngx_uint_t ngx_http_azora_gateway_is_json(ngx_http_request_t *r);
 
 
@@ -198,7 +196,6 @@ ngx_http_azora_gateway_upstream_status(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_azora_gateway_security(ngx_http_request_t *r)
 {
-    ngx_table_elt_t                    *e;
     ngx_http_azora_gateway_security_t  *h;
 
     for (h = ngx_http_azora_gateway_security_headers; h->name.len; h++) {
@@ -225,28 +222,23 @@ ngx_http_azora_gateway_security(ngx_http_request_t *r)
 
 #endif
 
-        if (ngx_http_azora_gateway_has(r, &h->name)) {
+        if (ngx_http_azora_gateway_told(r, &h->name) != NULL) {
             continue;
         }
 
-        e = ngx_list_push(&r->headers_out.headers);
-        if (e == NULL) {
+        if (ngx_azora_add_header(r, (char *) h->name.data, &h->value)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
-
-        ngx_memzero(e, sizeof(ngx_table_elt_t));
-
-        e->hash = 1;
-        e->key = h->name;
-        e->value = h->value;
     }
 
     return NGX_OK;
 }
 
 
-static ngx_uint_t
-ngx_http_azora_gateway_has(ngx_http_request_t *r, const ngx_str_t *name)
+ngx_table_elt_t *
+ngx_http_azora_gateway_told(ngx_http_request_t *r, const ngx_str_t *name)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -260,12 +252,12 @@ ngx_http_azora_gateway_has(ngx_http_request_t *r, const ngx_str_t *name)
                 && ngx_http_azora_gateway_named(&h[i], (char *) name->data,
                                                 name->len))
             {
-                return 1;
+                return &h[i];
             }
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 

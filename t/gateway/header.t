@@ -100,6 +100,17 @@ location = /back/moved {
     azora_response_header remove Location;
     return 302 /back/x;
 }
+location = /back/quiet {
+    azora_response_header remove Server;
+    azora_response_header remove D*;
+    return 200 quiet;
+}
+location = /back/named {
+    azora_response_header set Server lms;
+    azora_response_header rename X-Made Date;
+    add_header X-Made "Mon, 01 Jan 2024 00:00:00 GMT";
+    return 200 named;
+}
 location = /back/refused {
     azora_auth required;
     azora_response_header set X-Why refused;
@@ -233,6 +244,15 @@ subtest 'to a client' => sub {
     $r = $azora->get('/back/moved');
     is $r->{status}, 302, 'a redirect';
     is_deeply values_of($r, 'Location'), [], 'to nowhere';
+
+    $r = $azora->get('/back/quiet');
+    is "$r->{status} $r->{body}", '200 quiet', 'an answer without';
+    is_deeply values_of($r, $_), [], "its $_" for 'Server', 'Date';
+    $r = $azora->get('/back/named');
+    is "$r->{status} $r->{body}", '200 named', 'and one with';
+    is_deeply values_of($r, 'Server'), ['lms'], 'a Server of ours alone';
+    is_deeply values_of($r, 'Date'), ['Mon, 01 Jan 2024 00:00:00 GMT'],
+        'and another Date';
 
     $r = $azora->get('/back/refused');
     is_problem $r, 401, 'authentication-required';
