@@ -108,6 +108,10 @@ location = /plain {
 location = /part {
     proxy_pass http://127.0.0.1:$server_port/file; azora_json_remove /a;
 }
+location = /whole {
+    azora_request_header remove Range;
+    proxy_pass http://127.0.0.1:$server_port/file; azora_json_remove /a;
+}
 location = /file {
     alias "@FOLDER@/0"; types {} default_type application/json;
 }
@@ -196,6 +200,8 @@ subtest 'a part, which may be JSON itself, is not sent' => sub {
             'the log says why';
     }
     is $azora->get('/part')->{body}, '{"b":2}', 'the whole is';
+    my $r = $azora->get('/whole', headers => [['Range', 'bytes=5-5']]);
+    is "$r->{status} $r->{body}", '200 {"b":2}', 'also to who asks for a part';
 };
 
 
