@@ -217,11 +217,13 @@ ngx_int_t ngx_http_azora_gateway_upstream_zone(ngx_conf_t *cf);
 /* this process has no calls yet */
 void ngx_http_azora_gateway_upstream_process(
     ngx_http_azora_gateway_main_conf_t *gmcf);
-/* calls under way on this node */
-ngx_uint_t ngx_http_azora_gateway_calls(
-    const ngx_http_azora_gateway_upstream_t *u);
-void ngx_http_azora_gateway_call(ngx_http_azora_gateway_upstream_t *u,
-    ngx_int_t n);
+/*
+ * Begins a call, unless max are under way on this node; 0: no bound.  Returns
+ * whether it began, and has to end then.
+ */
+ngx_uint_t ngx_http_azora_gateway_call(ngx_http_azora_gateway_upstream_t *u,
+    ngx_uint_t max);
+void ngx_http_azora_gateway_call_end(ngx_http_azora_gateway_upstream_t *u);
 /* each first try earns budget %, up to ten retries in store */
 void ngx_http_azora_gateway_earn(ngx_http_azora_gateway_upstream_t *u,
     ngx_uint_t budget);

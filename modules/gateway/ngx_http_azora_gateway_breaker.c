@@ -34,6 +34,8 @@ static ngx_int_t ngx_http_azora_gateway_breaker_get(
     ngx_peer_connection_t *pc, void *data);
 static ngx_int_t ngx_http_azora_gateway_breaker_first(
     ngx_http_azora_gateway_peer_t *p);
+static void ngx_http_azora_gateway_breaker_leave(
+    ngx_http_azora_gateway_peer_t *p);
 static ngx_int_t ngx_http_azora_gateway_breaker_refuse(
     ngx_http_azora_gateway_peer_t *p, const char *name, ngx_uint_t metric,
     ngx_uint_t seconds);
@@ -315,17 +317,16 @@ ngx_http_azora_gateway_breaker_get(ngx_peer_connection_t *pc, void *data)
 
     } else {
         ngx_azora_metric_add(p->conf->retries, 1);
+        p->calling = ngx_http_azora_gateway_call(p->shared, 0);
     }
 
     rc = p->get(pc, p->data);
 
     if (rc == NGX_BUSY || rc == NGX_ERROR) {
+        ngx_http_azora_gateway_breaker_leave(p);
         ngx_azora_breaker_report(p->conf->breaker, 0);
         return rc;
     }
-
-    p->calling = 1;
-    ngx_http_azora_gateway_call(p->shared, 1);
 
     ngx_http_azora_gateway_time_try(p);
 
@@ -344,14 +345,15 @@ ngx_http_azora_gateway_breaker_first(ngx_http_azora_gateway_peer_t *p)
 
     conf = p->conf;
 
-    if (conf->max
-        && ngx_http_azora_gateway_calls(p->shared) >= conf->max)
-    {
+    p->calling = ngx_http_azora_gateway_call(p->shared, conf->max);
+
+    if (!p->calling) {
         return ngx_http_azora_gateway_breaker_refuse(p, "busy", conf->full,
                                                      1);
     }
 
     if (ngx_azora_breaker_enter(conf->breaker) != NGX_OK) {
+        ngx_http_azora_gateway_breaker_leave(p);
         return ngx_http_azora_gateway_breaker_refuse(p, "circuit-open",
                    conf->open, ngx_azora_breaker_retry_after(conf->breaker));
     }
@@ -359,6 +361,16 @@ ngx_http_azora_gateway_breaker_first(ngx_http_azora_gateway_peer_t *p)
     ngx_http_azora_gateway_earn(p->shared, conf->budget);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_azora_gateway_breaker_leave(ngx_http_azora_gateway_peer_t *p)
+{
+    if (p->calling) {
+        p->calling = 0;
+        ngx_http_azora_gateway_call_end(p->shared);
+    }
 }
 
 
@@ -408,10 +420,7 @@ ngx_http_azora_gateway_breaker_free(ngx_peer_connection_t *pc, void *data,
 
     ngx_http_azora_gateway_time_end(p);
 
-    if (p->calling) {
-        p->calling = 0;
-        ngx_http_azora_gateway_call(p->shared, -1);
-    }
+    ngx_http_azora_gateway_breaker_leave(p);
 
     p->stale = pc->cached && pc->connection
                && p->upstream->headers_in.status_n == 0

@@ -11,6 +11,7 @@
 #include "ngx_http_azora_gateway.h"
 
 
+#define NGX_HTTP_AZORA_GATEWAY_LOOKS      4
 #define NGX_HTTP_AZORA_GATEWAY_RETRY      1000
 #define NGX_HTTP_AZORA_GATEWAY_STORE_MAX  (10 * NGX_HTTP_AZORA_GATEWAY_RETRY)
 #define NGX_HTTP_AZORA_GATEWAY_MAGIC      0x59415754474159ULL  /* "YAGTWAY" */
@@ -28,6 +29,10 @@ static ngx_int_t ngx_http_azora_gateway_zone_init(ngx_shm_zone_t *zone,
     void *data);
 static ngx_int_t ngx_http_azora_gateway_places(ngx_shm_zone_t *zone,
     ngx_http_azora_gateway_node_t *node);
+static ngx_uint_t ngx_http_azora_gateway_calls(
+    const ngx_http_azora_gateway_upstream_t *u);
+static ngx_atomic_t *ngx_http_azora_gateway_own(
+    ngx_http_azora_gateway_upstream_t *u);
 
 
 ngx_int_t
@@ -183,13 +188,49 @@ ngx_http_azora_gateway_upstream_process(
     gmcf->upstreams = node->upstreams;
 
     for (i = 0; i < NGX_HTTP_AZORA_GATEWAY_UPSTREAMS; i++) {
-        node->upstreams[i].calls[ngx_process_slot
-                                 % NGX_HTTP_AZORA_GATEWAY_PROCESSES] = 0;
+        *ngx_http_azora_gateway_own(&node->upstreams[i]) = 0;
     }
 }
 
 
+/*
+ * The call is counted before all are, so that of workers that begin one at the
+ * same time none misses the other's.  Both may find too many then, and look
+ * again.
+ */
+
 ngx_uint_t
+ngx_http_azora_gateway_call(ngx_http_azora_gateway_upstream_t *u,
+    ngx_uint_t max)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_AZORA_GATEWAY_LOOKS; i++) {
+        (void) ngx_atomic_fetch_add(ngx_http_azora_gateway_own(u), 1);
+
+        if (max == 0 || ngx_http_azora_gateway_calls(u) <= max) {
+            return 1;
+        }
+
+        ngx_http_azora_gateway_call_end(u);
+
+        if (ngx_http_azora_gateway_calls(u) >= max) {
+            break;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+ngx_http_azora_gateway_call_end(ngx_http_azora_gateway_upstream_t *u)
+{
+    (void) ngx_atomic_fetch_add(ngx_http_azora_gateway_own(u), -1);
+}
+
+
+static ngx_uint_t
 ngx_http_azora_gateway_calls(const ngx_http_azora_gateway_upstream_t *u)
 {
     ngx_uint_t  i, n;
@@ -204,12 +245,12 @@ ngx_http_azora_gateway_calls(const ngx_http_azora_gateway_upstream_t *u)
 }
 
 
-void
-ngx_http_azora_gateway_call(ngx_http_azora_gateway_upstream_t *u,
-    ngx_int_t n)
+/* what this process counts */
+
+static ngx_atomic_t *
+ngx_http_azora_gateway_own(ngx_http_azora_gateway_upstream_t *u)
 {
-    (void) ngx_atomic_fetch_add(&u->calls[ngx_process_slot
-                                      % NGX_HTTP_AZORA_GATEWAY_PROCESSES], n);
+    return &u->calls[ngx_process_slot % NGX_HTTP_AZORA_GATEWAY_PROCESSES];
 }
 
 
