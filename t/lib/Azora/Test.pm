@@ -199,9 +199,9 @@ sub module_lines {
 # With its whole path: a binary upgrade executes what stands in argv[0].
 sub nginx_binary {
     return "$BUILD/san/nginx" if $SANITIZE;
-    return $ENV{NGINX} if ($ENV{NGINX} || '') =~ m{/};
+    return $ENV{NGINX_BIN} if ($ENV{NGINX_BIN} || '') =~ m{/};
 
-    my $name = $ENV{NGINX} || 'nginx';
+    my $name = $ENV{NGINX_BIN} || 'nginx';
     my ($found) = grep { -x } map { "$_/$name" }
                   split(/:/, $ENV{PATH}), '/usr/sbin';
     return $found || $name;

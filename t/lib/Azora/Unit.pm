@@ -32,7 +32,8 @@ sub new {
         objs => "$build/$kind/objs",
         out => "$build/$kind/unit",
         modules => $kind eq 'san' ? "$build/san/modules" : "$build/modules",
-        nginx => $kind eq 'san' ? "$build/san/nginx" : ($ENV{NGINX} || 'nginx'),
+        nginx => $kind eq 'san' ? "$build/san/nginx"
+                                : ($ENV{NGINX_BIN} || 'nginx'),
         env => $options{env} || {},
     }, $class;
 
