@@ -26,7 +26,7 @@ ngx_http_azora_auth_hotp(const u_char *secret, size_t len, uint64_t counter,
     if (HMAC(EVP_sha1(), secret, (int) len, message, sizeof(message), mac,
              &size)
         == NULL
-        || size != 20)
+        || size != NGX_HTTP_AZORA_AUTH_TOTP_BYTES)
     {
         return NGX_ERROR;
     }
