@@ -7,6 +7,9 @@
 
 #define NGX_HTTP_AZORA_AUTH_CLIENT_SECRET_MAX  1024
 
+/* where a provider sends people back to */
+#define NGX_HTTP_AZORA_AUTH_OAUTH_BACK         "%V/v1/auth/oauth/%V/callback"
+
 
 static ngx_int_t ngx_http_azora_auth_oauth_values(ngx_conf_t *cf,
     ngx_http_azora_auth_provider_t *provider, ngx_str_t *file);
@@ -226,15 +229,15 @@ ngx_http_azora_auth_oauth_init(ngx_conf_t *cf,
     for (i = 0; i < conf->providers->nelts; i++) {
 
         p = ngx_pnalloc(cf->pool, base->len + provider[i].name.len
-                                  + sizeof("/v1/auth/oauth//callback"));
+                                  + sizeof(NGX_HTTP_AZORA_AUTH_OAUTH_BACK));
         if (p == NULL) {
             return NGX_ERROR;
         }
 
         provider[i].redirect.data = p;
         provider[i].redirect.len = ngx_sprintf(p,
-                                       "%V/v1/auth/oauth/%V/callback", base,
-                                       &provider[i].name)
+                                               NGX_HTTP_AZORA_AUTH_OAUTH_BACK,
+                                               base, &provider[i].name)
                                    - p;
     }
 
