@@ -350,9 +350,10 @@ ngx_int_t ngx_azora_json_compact(ngx_pool_t *pool, ngx_str_t *dst,
 ngx_int_t ngx_azora_copy(ngx_pool_t *pool, ngx_str_t *dst,
     const ngx_str_t *src);
 
-/* ngx_azora_problem.c */
+/* ngx_azora_problem_filter.c */
 ngx_int_t ngx_azora_problem_init(ngx_conf_t *cf);
-ngx_int_t ngx_azora_problem_page(ngx_http_request_t *r);
+
+/* ngx_azora_problem.c */
 /* RFC 9457 3.2: an object of what else the problem tells, or NULL; names are
    the function's own, not a client's */
 void ngx_azora_problem_members(ngx_http_request_t *r, json_t *members);
@@ -360,6 +361,9 @@ void ngx_azora_problem_members(ngx_http_request_t *r, json_t *members);
 ngx_int_t ngx_azora_problem_from_sql(ngx_http_request_t *r,
     ngx_uint_t status, const ngx_str_t *name, const ngx_str_t *detail,
     const ngx_str_t *pointer);
+
+/* ngx_azora_problems.c */
+ngx_int_t ngx_azora_problem_page(ngx_http_request_t *r);
 /* what is known of a problem's name; NULL: nothing */
 typedef struct {
     const char                   *name;
