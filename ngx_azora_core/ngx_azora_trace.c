@@ -36,43 +36,24 @@ ngx_int_t
 ngx_azora_trace_stage(ngx_http_request_t *r, ngx_azora_ctx_t *ctx)
 {
     ngx_str_t                *parent, *id;
-    ngx_uint_t                i, nparents, nids;
-    ngx_list_part_t          *part;
+    ngx_uint_t                nparents, nids;
     ngx_table_elt_t          *h;
-    ngx_azora_traceparent_t  trace;
+    ngx_azora_headers_t       at = { &r->headers_in.headers.part, 0 };
+    ngx_azora_traceparent_t   trace;
 
     parent = NULL;
     id = NULL;
     nparents = 0;
     nids = 0;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof("traceparent") - 1
-            && ngx_memcmp(h[i].lowcase_key, "traceparent", 11) == 0)
-        {
-            parent = &h[i].value;
+        if (ngx_azora_header_is(h, "traceparent")) {
+            parent = &h->value;
             nparents++;
-            continue;
-        }
 
-        if (h[i].key.len == sizeof("x-request-id") - 1
-            && ngx_memcmp(h[i].lowcase_key, "x-request-id", 12) == 0)
-        {
-            id = &h[i].value;
+        } else if (ngx_azora_header_is(h, "x-request-id")) {
+            id = &h->value;
             nids++;
         }
     }

@@ -42,38 +42,32 @@ ngx_azora_add_header(ngx_http_request_t *r, const char *name,
 }
 
 
+ngx_uint_t
+ngx_azora_request_headers(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_uint_t            n;
+    ngx_table_elt_t      *h;
+    ngx_azora_headers_t   at = { &r->headers_in.headers.part, 0 };
+
+    n = 0;
+
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
+
+        if (ngx_azora_header_is(h, name) && n++ == 0) {
+            *value = h->value;
+        }
+    }
+
+    return n;
+}
+
+
 ngx_int_t
 ngx_azora_request_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value)
 {
-    size_t            len;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    len = ngx_strlen(name);
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_DECLINED;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == len
-            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
-        {
-            *value = h[i].value;
-            return NGX_OK;
-        }
-    }
+    return ngx_azora_request_headers(r, name, value) ? NGX_OK : NGX_DECLINED;
 }
 
 

@@ -205,38 +205,34 @@ ngx_azora_var_ids(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 static ngx_int_t
 ngx_azora_trace_states(ngx_http_request_t *r, ngx_str_t *state)
 {
-    u_char           *p;
-    size_t            len;
-    ngx_uint_t        i, pass;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    u_char               *p;
+    size_t                len;
+    ngx_uint_t            pass;
+    ngx_table_elt_t      *h;
+    ngx_azora_headers_t   at;
 
     len = 0;
     p = NULL;
 
     for (pass = 0; pass < 2; pass++) {
 
-        for (part = &r->main->headers_in.headers.part; part;
-             part = part->next)
+        at.part = &r->main->headers_in.headers.part;
+        at.i = 0;
+
+        for (h = ngx_azora_header_next(&at); h;
+             h = ngx_azora_header_next(&at))
         {
-            h = part->elts;
-
-            for (i = 0; i < part->nelts; i++) {
-
-                if (h[i].key.len != sizeof("tracestate") - 1
-                    || ngx_memcmp(h[i].lowcase_key, "tracestate", 10) != 0)
-                {
-                    continue;
-                }
-
-                if (pass == 0) {
-                    len += h[i].value.len + 1;
-                    continue;
-                }
-
-                p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
-                *p++ = ',';
+            if (!ngx_azora_header_is(h, "tracestate")) {
+                continue;
             }
+
+            if (pass == 0) {
+                len += h->value.len + 1;
+                continue;
+            }
+
+            p = ngx_cpymem(p, h->value.data, h->value.len);
+            *p++ = ',';
         }
 
         if (len == 0) {

@@ -14,9 +14,6 @@
 #define NGX_HTTP_AZORA_AUTH_COOKIE_AGE  "604800"     /* a token's seven days */
 
 
-static const ngx_str_t *ngx_http_azora_auth_origin(ngx_http_request_t *r);
-
-
 ngx_int_t
 ngx_http_azora_auth_cookie_get(ngx_http_request_t *r, ngx_str_t *value)
 {
@@ -85,13 +82,15 @@ ngx_http_azora_auth_origin_ok(ngx_http_request_t *r)
     size_t                            skip;
     ngx_str_t                        *trusted;
     ngx_uint_t                        i, tls;
-    const ngx_str_t                  *origin, *host;
+    ngx_str_t                         origin;
+    const ngx_str_t                  *host;
     ngx_http_azora_auth_main_conf_t  *conf;
 
     conf = ngx_http_get_module_main_conf(r, ngx_http_azora_auth_module);
-    origin = ngx_http_azora_auth_origin(r);
 
-    if (origin == NULL) {
+    /* RFC 6454 7: one header, or none that could be believed */
+
+    if (ngx_azora_request_headers(r, "Origin", &origin) != 1) {
         return 0;
     }
 
@@ -99,8 +98,8 @@ ngx_http_azora_auth_origin_ok(ngx_http_request_t *r)
         trusted = conf->origins->elts;
 
         for (i = 0; i < conf->origins->nelts; i++) {
-            if (trusted[i].len == origin->len
-                && ngx_memcmp(trusted[i].data, origin->data, origin->len)
+            if (trusted[i].len == origin.len
+                && ngx_memcmp(trusted[i].data, origin.data, origin.len)
                    == 0)
             {
                 return 1;
@@ -116,11 +115,11 @@ ngx_http_azora_auth_origin_ok(ngx_http_request_t *r)
     tls = 0;
 #endif
 
-    if (origin->len > 8 && ngx_strncmp(origin->data, "https://", 8) == 0) {
+    if (origin.len > 8 && ngx_strncmp(origin.data, "https://", 8) == 0) {
         skip = 8;
 
-    } else if (!tls && origin->len > 7
-               && ngx_strncmp(origin->data, "http://", 7) == 0)
+    } else if (!tls && origin.len > 7
+               && ngx_strncmp(origin.data, "http://", 7) == 0)
     {
         skip = 7;
 
@@ -134,40 +133,7 @@ ngx_http_azora_auth_origin_ok(ngx_http_request_t *r)
 
     host = &r->headers_in.host->value;
 
-    return origin->len - skip == host->len
-           && ngx_strncasecmp(origin->data + skip, host->data, host->len)
+    return origin.len - skip == host->len
+           && ngx_strncasecmp(origin.data + skip, host->data, host->len)
               == 0;
-}
-
-
-/* RFC 6454 7: one header, or none that could be believed */
-
-static const ngx_str_t *
-ngx_http_azora_auth_origin(ngx_http_request_t *r)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *found;
-
-    found = NULL;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len == 6
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "origin", 6)
-                   == 0)
-            {
-                if (found != NULL) {
-                    return NULL;
-                }
-
-                found = &h[i];
-            }
-        }
-    }
-
-    return found ? &found->value : NULL;
 }

@@ -107,39 +107,18 @@ ngx_http_azora_auth_token(ngx_http_request_t *r, ngx_str_t *token)
 static ngx_int_t
 ngx_http_azora_auth_header(ngx_http_request_t *r, ngx_str_t *token)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *found;
+    ngx_uint_t  n;
 
-    static const char  name[] = "x-api-key";
+    n = ngx_azora_request_headers(r, "x-api-key", token);
 
-    found = NULL;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len == sizeof(name) - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) name,
-                                   sizeof(name) - 1)
-                   == 0)
-            {
-                if (found != NULL) {
-                    return ngx_http_azora_auth_invalid(r, "there is more "
-                                                          "than one API key");
-                }
-
-                found = &h[i];
-            }
-        }
-    }
-
-    if (found == NULL) {
+    if (n == 0) {
         return NGX_DECLINED;
     }
 
-    *token = found->value;
+    if (n > 1) {
+        return ngx_http_azora_auth_invalid(r,
+                                           "there is more than one API key");
+    }
 
     return ngx_http_azora_auth_is_api_key(token)
            ? NGX_OK

@@ -163,9 +163,6 @@ ngx_int_t ngx_http_azora_gateway_drop(ngx_http_request_t *r,
 /* whether there is one that drop() names */
 ngx_uint_t ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data);
-/* in any case */
-ngx_uint_t ngx_http_azora_gateway_named(const ngx_table_elt_t *h,
-    const char *name, size_t len);
 /* name is of the configuration; value must outlive the request */
 ngx_int_t ngx_http_azora_gateway_push(ngx_http_request_t *r,
     const ngx_http_azora_gateway_name_t *name, const ngx_str_t *value);

@@ -215,9 +215,8 @@ ngx_http_azora_gateway_cors_headers(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_azora_gateway_cors_decides(const ngx_table_elt_t *h, const void *data)
 {
-    return ngx_http_azora_gateway_named(h, "Access-Control-Allow-Origin", 27)
-           || ngx_http_azora_gateway_named(h,
-                                    "Access-Control-Allow-Credentials", 32);
+    return ngx_azora_header_is(h, "Access-Control-Allow-Origin")
+           || ngx_azora_header_is(h, "Access-Control-Allow-Credentials");
 }
 
 

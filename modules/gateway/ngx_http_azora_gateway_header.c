@@ -312,13 +312,14 @@ ngx_http_azora_gateway_edited(const ngx_table_elt_t *h, const void *data)
 }
 
 
+/* what is removed has no other name */
+
 static ngx_uint_t
 ngx_http_azora_gateway_target(const ngx_table_elt_t *h, const void *data)
 {
     const ngx_http_azora_gateway_edit_t *edit = data;
 
-    return ngx_http_azora_gateway_named(h, (char *) edit->to.data,
-                                        edit->to.len);
+    return edit->to.len && ngx_azora_header_is(h, (char *) edit->to.data);
 }
 
 
@@ -435,23 +436,18 @@ static void
 ngx_http_azora_gateway_rename(ngx_list_part_t *part,
     const ngx_http_azora_gateway_edit_t *edit)
 {
-    ngx_uint_t        i;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t      *h;
+    ngx_azora_headers_t   at = { part, 0 };
 
-    for ( /* void */ ; part; part = part->next) {
-        h = part->elts;
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
 
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash == 0
-                || !ngx_http_azora_gateway_edited(&h[i], edit))
-            {
-                continue;
-            }
-
-            h[i].key = edit->to;
-            h[i].lowcase_key = edit->to_lower.text.data;
-            h[i].hash = edit->to_lower.hash;
+        if (h->hash == 0 || !ngx_http_azora_gateway_edited(h, edit)) {
+            continue;
         }
+
+        h->key = edit->to;
+        h->lowcase_key = edit->to_lower.text.data;
+        h->hash = edit->to_lower.hash;
     }
 }
 
@@ -542,41 +538,33 @@ void
 ngx_http_azora_gateway_forget(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data, ngx_uint_t erase)
 {
-    ngx_uint_t         i, k;
-    ngx_list_part_t   *part;
-    ngx_table_elt_t   *h, **known;
+    ngx_uint_t            k;
+    ngx_table_elt_t      *h, **known;
+    ngx_azora_headers_t   at = { &r->headers_out.headers.part, 0 };
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
 
-        for (i = 0; i < part->nelts; i++) {
+        if (h->hash == 0 || !drop(h, data)) {
+            continue;
+        }
 
-            if (h[i].hash == 0 || !drop(&h[i], data)) {
-                continue;
+        if (erase) {
+            h->hash = 0;
+        }
+
+        for (k = 0; k < sizeof(ngx_http_azora_gateway_known)
+                        / sizeof(size_t); k++)
+        {
+            known = (ngx_table_elt_t **) ((u_char *) &r->headers_out
+                                          + ngx_http_azora_gateway_known[k]);
+
+            if (*known == h) {
+                *known = NULL;
             }
+        }
 
-            if (erase) {
-                h[i].hash = 0;
-            }
-
-            for (k = 0; k < sizeof(ngx_http_azora_gateway_known)
-                            / sizeof(size_t); k++)
-            {
-                known = (ngx_table_elt_t **) ((u_char *) &r->headers_out
-                            + ngx_http_azora_gateway_known[k]);
-
-                if (*known == &h[i]) {
-                    *known = NULL;
-                }
-            }
-
-            if (h[i].key.len == 13
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "last-modified",
-                                   13)
-                   == 0)
-            {
-                r->headers_out.last_modified_time = -1;
-            }
+        if (ngx_azora_header_is(h, "Last-Modified")) {
+            r->headers_out.last_modified_time = -1;
         }
     }
 }

@@ -127,8 +127,8 @@ ngx_http_azora_gateway_ours(const ngx_table_elt_t *h, const void *data)
 static ngx_uint_t
 ngx_http_azora_gateway_secret(const ngx_table_elt_t *h)
 {
-    return ngx_http_azora_gateway_named(h, "authorization", 13)
-           || (ngx_http_azora_gateway_named(h, "x-api-key", 9)
+    return ngx_azora_header_is(h, "authorization")
+           || (ngx_azora_header_is(h, "x-api-key")
                && ngx_strncmp(h->value.data, "azk_", 4) == 0);
 }
 
@@ -147,9 +147,9 @@ ngx_http_azora_gateway_untold(const ngx_table_elt_t *h, const void *data)
 static ngx_uint_t
 ngx_http_azora_gateway_traced(const ngx_table_elt_t *h, const void *data)
 {
-    return ngx_http_azora_gateway_named(h, "traceparent", 11)
-           || ngx_http_azora_gateway_named(h, "tracestate", 10)
-           || ngx_http_azora_gateway_named(h, "x-request-id", 12);
+    return ngx_azora_header_is(h, "traceparent")
+           || ngx_azora_header_is(h, "tracestate")
+           || ngx_azora_header_is(h, "x-request-id");
 }
 
 

@@ -78,17 +78,13 @@ ngx_uint_t
 ngx_http_azora_gateway_any(ngx_http_request_t *r,
     ngx_http_azora_gateway_drop_pt drop, const void *data)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t      *h;
+    ngx_azora_headers_t   at = { &r->headers_in.headers.part, 0 };
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
 
-        for (i = 0; i < part->nelts; i++) {
-            if (drop(&h[i], data)) {
-                return 1;
-            }
+        if (drop(h, data)) {
+            return 1;
         }
     }
 
@@ -203,15 +199,6 @@ ngx_http_azora_gateway_push(ngx_http_request_t *r,
     h->value = *value;
 
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_azora_gateway_named(const ngx_table_elt_t *h, const char *name,
-    size_t len)
-{
-    return h->key.len == len
-           && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0;
 }
 
 

@@ -240,20 +240,13 @@ ngx_http_azora_gateway_security(ngx_http_request_t *r)
 ngx_table_elt_t *
 ngx_http_azora_gateway_told(ngx_http_request_t *r, const ngx_str_t *name)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t      *h;
+    ngx_azora_headers_t   at = { &r->headers_out.headers.part, 0 };
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
 
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash != 0
-                && ngx_http_azora_gateway_named(&h[i], (char *) name->data,
-                                                name->len))
-            {
-                return &h[i];
-            }
+        if (h->hash != 0 && ngx_azora_header_is(h, (char *) name->data)) {
+            return h;
         }
     }
 

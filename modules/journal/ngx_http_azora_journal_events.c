@@ -159,12 +159,7 @@ ngx_http_azora_journal_events_last(ngx_http_request_t *r,
 {
     off_t               n;
     ngx_str_t           text;
-    ngx_uint_t          i;
-    ngx_list_part_t    *part;
-    ngx_table_elt_t    *h;
     ngx_azora_value_t  *value;
-
-    static const ngx_str_t  name = ngx_string("last-event-id");
 
     value = ngx_azora_value(ctx, "last_event_id");
 
@@ -172,33 +167,21 @@ ngx_http_azora_journal_events_last(ngx_http_request_t *r,
         *last = ngx_atoof(value->text.data, value->text.len);
     }
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len != name.len
-                || ngx_strncasecmp(h[i].key.data, name.data, name.len) != 0)
-            {
-                continue;
-            }
-
-            text = h[i].value;
-            n = ngx_atoof(text.data, text.len);
-
-            if (n == NGX_ERROR) {
-                return ngx_azora_problem(r, NGX_HTTP_BAD_REQUEST,
-                                         "invalid-event-id",
-                                         "Last-Event-ID must be the number "
-                                         "that an event had as its id.");
-            }
-
-            *last = n;
-            return NGX_OK;
-        }
+    if (ngx_azora_request_header(r, "Last-Event-ID", &text) != NGX_OK) {
+        return (value != NULL) ? NGX_OK : NGX_DECLINED;
     }
 
-    return (value != NULL) ? NGX_OK : NGX_DECLINED;
+    n = ngx_atoof(text.data, text.len);
+
+    if (n == NGX_ERROR) {
+        return ngx_azora_problem(r, NGX_HTTP_BAD_REQUEST, "invalid-event-id",
+                                 "Last-Event-ID must be the number that an "
+                                 "event had as its id.");
+    }
+
+    *last = n;
+
+    return NGX_OK;
 }
 
 

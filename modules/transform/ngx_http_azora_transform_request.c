@@ -106,25 +106,17 @@ ngx_http_azora_transform_acceptable(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_azora_transform_says_json(ngx_http_request_t *r)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t      *h;
+    ngx_azora_headers_t   at = { &r->headers_in.headers.part, 0 };
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
+    for (h = ngx_azora_header_next(&at); h; h = ngx_azora_header_next(&at)) {
 
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == sizeof("Content-Type") - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "Content-Type",
-                                   sizeof("Content-Type") - 1)
-                   == 0
-                && ngx_strlcasestrn(h[i].value.data,
-                                    h[i].value.data + h[i].value.len,
-                                    (u_char *) "json", sizeof("json") - 2)
-                   != NULL)
-            {
-                return 1;
-            }
+        if (ngx_azora_header_is(h, "Content-Type")
+            && ngx_strlcasestrn(h->value.data, h->value.data + h->value.len,
+                                (u_char *) "json", sizeof("json") - 2)
+               != NULL)
+        {
+            return 1;
         }
     }
 
