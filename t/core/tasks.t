@@ -25,7 +25,8 @@ sub counted {
 }
 
 
-# The task becomes a recorder: each run is a row, and it has so much to do.
+# The task becomes a recorder: each run is a row, and it has so much to do. It
+# gets its owner in the statement that makes it, or a run in between fails.
 $azora->sql($_) for (
     'CREATE TABLE public.run (at timestamptz, batch int, pid int)',
     'CREATE TABLE public.work (left_over int)',
@@ -47,9 +48,9 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END
-$$
+$$;
+ALTER FUNCTION ledger.consume_rewards(int) OWNER TO postgres
 SQL
-    'ALTER FUNCTION ledger.consume_rewards(int) OWNER TO postgres',
 );
 
 
