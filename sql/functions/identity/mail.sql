@@ -41,7 +41,8 @@ COMMENT ON FUNCTION identity.send_mail_to(text, text) IS
     'Lets a mail be sent to whoever has an address';
 
 -- Keeps the hash of a token that NGINX drew for a mail. False when the account
--- was sent enough of them within the hour.
+-- was sent enough of them within the hour, which is counted under the account's
+-- lock: mails of one person are made by several workers at once.
 CREATE OR REPLACE FUNCTION identity.keep_token(
     account  uuid,
     purpose  text,
@@ -51,6 +52,10 @@ CREATE OR REPLACE FUNCTION identity.keep_token(
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
+    PERFORM FROM identity.account AS a
+    WHERE a.id = keep_token.account
+    FOR NO KEY UPDATE;
+
     IF (SELECT count(*) >= 5 FROM identity.one_time_token AS t
         WHERE t.account = keep_token.account
           AND t.purpose = keep_token.purpose
