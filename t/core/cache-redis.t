@@ -74,9 +74,8 @@ sub current {
     my $value = $one->value(q(SELECT azora.bump('catalogue')));
     return poll_until(10 * $one->patience, sub {
         for my $azora ($one, $two) {
-            my ($tag) = ($azora->get('/v1/courses')->{headers}{etag} || '')
-                =~ m{^W/"([0-9a-f]+)-};
-            return 0 if !defined $tag || hex $tag != $value;
+            my $tag = $azora->get('/v1/courses')->{headers}{etag};
+            return 0 if $azora->generation_of($tag) != $value;
         }
         return 1;
     });

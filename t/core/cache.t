@@ -49,9 +49,8 @@ sub cache_status { return $_[0]{headers}{'cache-status'} // 'none' }
 sub current {
     my $value = $azora->value(q(SELECT azora.bump('catalogue')));
     return poll_until(5 * $azora->patience, sub {
-        my $r = $azora->get('/v1/courses');
-        my ($tag) = ($r->{headers}{etag} || '') =~ m{^W/"([0-9a-f]+)-};
-        return defined $tag && hex $tag == $value;
+        my $tag = $azora->get('/v1/courses')->{headers}{etag};
+        return $azora->generation_of($tag) == $value;
     });
 }
 

@@ -1,5 +1,8 @@
 -- Named versions. Whoever changes what a cached answer shows bumps its
--- generation in the same transaction; the row's lock orders the bumps.
+-- generation in the same transaction; the row's lock orders the bumps. The
+-- number is the time in milliseconds, or one more than before: counted from
+-- one, numbers would come again behind a restored backup, and mean something
+-- else to whoever kept an answer under one of them.
 CREATE OR REPLACE FUNCTION azora.bump(name text)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
@@ -8,9 +11,9 @@ DECLARE
     moved  bigint;
 BEGIN
     INSERT INTO azora.generation AS g (name, value)
-    VALUES (bump.name, 1)
+    VALUES (bump.name, extract(epoch FROM clock_timestamp()) * 1000)
     ON CONFLICT ON CONSTRAINT generation_pkey
-    DO UPDATE SET value = g.value + 1
+    DO UPDATE SET value = greatest(g.value + 1, excluded.value)
     RETURNING g.value INTO moved;
 
     PERFORM pg_notify('azora_generation', bump.name || ' ' || moved);

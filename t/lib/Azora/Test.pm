@@ -387,6 +387,15 @@ sub user {
 }
 
 
+# The generation that an entity tag names; 0: none.
+sub generation_of {
+    my ($self, $tag) = @_;
+
+    no warnings 'portable';
+    return ($tag || '') =~ m{^W/"([0-9a-f]+)-} ? hex $1 : 0;
+}
+
+
 # The database
 
 # A handle of its own as superuser, for transactions and locks.

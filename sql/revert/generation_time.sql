@@ -1,0 +1,7 @@
+BEGIN;
+
+SET LOCAL ROLE azora_owner;
+
+COMMENT ON COLUMN azora.generation.value IS 'How often it was bumped';
+
+COMMIT;
