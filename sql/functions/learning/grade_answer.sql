@@ -33,10 +33,13 @@ BEGIN
             RETURN 0;
         END IF;
 
-        SELECT count(*) FILTER (WHERE key -> 'options' @> c.choice),
-               count(*) FILTER (WHERE NOT key -> 'options' @> c.choice)
+        -- A list among the choices would be contained in the key as well.
+        SELECT count(*) FILTER (WHERE c.is_right),
+               count(*) FILTER (WHERE NOT c.is_right)
         INTO right_ones, wrong_ones
-        FROM (SELECT DISTINCT e.choice
+        FROM (SELECT DISTINCT e.choice,
+                     jsonb_typeof(e.choice) = 'string'
+                     AND key -> 'options' @> e.choice AS is_right
               FROM jsonb_array_elements(answer) AS e (choice)) AS c;
 
         RETURN trunc(points * greatest(0, right_ones - wrong_ones)
