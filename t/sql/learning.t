@@ -218,6 +218,8 @@ for (
     ['numeric', '{"value":3.5}', '1e999', 0],
     ['numeric', '{"value":3.5}', '"a lot"', 0],
     ['text', '{"accept":["Accra"]}', '" accra "', 100],
+    ['text', '{"accept":["Accra"]}', '"\\tAccra\\r\\n"', 100],
+    ['text', '{"accept":["Accra"]}', '"\\u00a0Accra\\u3000"', 100],
     ['text', '{"accept":["Accra"],"case":true}', '"accra"', 0],
     ['text', '{"accept":["caf\u00e9"]}', '"cafe\u0301"', 100],
     ['text', '{"accept":["Accra"]}', '["Accra"]', 0],

@@ -23,7 +23,7 @@ CREATE OR REPLACE FUNCTION learning.folded(said text)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT regexp_replace(btrim(normalize(said, NFKC)), '\s+', ' ', 'g')
+    SELECT btrim(regexp_replace(normalize(said, NFKC), '\s+', ' ', 'g'))
 $$;
 
 COMMENT ON FUNCTION learning.folded(text) IS
