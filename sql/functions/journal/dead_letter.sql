@@ -71,6 +71,12 @@ AS $$
 DECLARE
     letter  journal.dead_letter;
 BEGIN
+    -- the job first: who drops it drops its letters
+    PERFORM FROM journal.job AS j
+    WHERE j.id = (SELECT l.job FROM journal.dead_letter AS l
+                  WHERE l.id = replay_dead_letter.id)
+    FOR UPDATE;
+
     SELECT l.* INTO letter
     FROM journal.dead_letter AS l
     WHERE l.id = replay_dead_letter.id

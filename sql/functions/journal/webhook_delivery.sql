@@ -87,8 +87,7 @@ BEGIN
     WHERE d.webhook = hook.id AND d.entry = event;
 
     IF NOT FOUND THEN
-        PERFORM azora.refuse(404, 'not-found',
-            'This event was not sent to this webhook.');
+        PERFORM journal.refuse_unsent();
     END IF;
 
     IF NOT hook.active THEN
@@ -110,20 +109,25 @@ BEGIN
         RETURNING job.id INTO item.job;
 
     ELSE
-        UPDATE journal.dead_letter AS l
-        SET replayed_at = clock_timestamp(), replayed_by = caller.subject
-        WHERE l.job = item.job AND l.replayed_at IS NULL;
-
         -- one that is on its way at this moment comes first
         UPDATE journal.job AS j
         SET state = 'waiting', failures = 0, not_before = clock_timestamp()
         WHERE j.id = item.job
           AND (j.lease IS NULL OR j.not_before <= clock_timestamp());
+
+        UPDATE journal.dead_letter AS l
+        SET replayed_at = clock_timestamp(), replayed_by = caller.subject
+        WHERE l.job = item.job AND l.replayed_at IS NULL;
     END IF;
 
     UPDATE journal.webhook_delivery AS d
     SET state = 'pending', job = item.job, delivered_at = NULL
     WHERE d.webhook = hook.id AND d.entry = event;
+
+    -- too old, and forgotten meanwhile: a job without it would never end
+    IF NOT FOUND THEN
+        PERFORM journal.refuse_unsent();
+    END IF;
 
     PERFORM journal.wake_jobs();
 
@@ -135,7 +139,20 @@ $$;
 COMMENT ON FUNCTION journal.retry_delivery(azora.caller, uuid, uuid) IS
     'POST /v1/webhooks/{id}/deliveries/{event}/retry';
 
--- A task: forgets after thirty days what was sent, and what could not be.
+CREATE OR REPLACE FUNCTION journal.refuse_unsent()
+RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT azora.refuse(404, 'not-found',
+                        'This event was not sent to this webhook.')
+$$;
+
+COMMENT ON FUNCTION journal.refuse_unsent() IS
+    'What is asked of an event that is on no way is refused';
+
+-- A task: forgets after thirty days what was sent, and what could not be. Jobs
+-- go first, as whoever ends one holds it before its delivery; one that somebody
+-- holds keeps its delivery until the next time.
 CREATE OR REPLACE FUNCTION journal.purge_deliveries(batch int)
 RETURNS int
 LANGUAGE plpgsql VOLATILE
@@ -143,30 +160,37 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    jobs  uuid[];
-    n     int;
+    old  uuid[];
+    n    int;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('journal.purge_deliveries'))
     THEN
         RETURN 0;
     END IF;
 
-    WITH old AS (
-        SELECT d.webhook, d.seq
-        FROM journal.webhook_delivery AS d
-        WHERE d.created_at < now() - interval '30 days'
-        ORDER BY d.created_at
-        LIMIT batch
-        FOR UPDATE SKIP LOCKED
-    ), gone AS (
-        DELETE FROM journal.webhook_delivery AS d
-        USING old AS o
-        WHERE d.webhook = o.webhook AND d.seq = o.seq
-        RETURNING d.job
-    )
-    SELECT count(*), array_agg(g.job) INTO n, jobs FROM gone AS g;
+    SELECT array_agg(o.job) INTO old
+    FROM (SELECT d.job
+          FROM journal.webhook_delivery AS d
+          WHERE d.created_at < now() - interval '30 days'
+          ORDER BY d.created_at
+          LIMIT batch) AS o;
 
-    DELETE FROM journal.job AS j WHERE j.id = ANY (jobs);
+    DELETE FROM journal.job AS j
+    WHERE j.id = ANY (ARRAY(
+        SELECT o.id FROM journal.job AS o
+        WHERE o.id = ANY (old)
+        FOR UPDATE SKIP LOCKED));
+
+    DELETE FROM journal.webhook_delivery AS d
+    WHERE d.ctid = ANY (ARRAY(
+        SELECT o.ctid
+        FROM journal.webhook_delivery AS o
+        WHERE o.created_at < now() - interval '30 days'
+          AND NOT EXISTS (SELECT FROM journal.job AS j WHERE j.id = o.job)
+        ORDER BY o.created_at
+        LIMIT batch
+        FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
 
     RETURN n;
 END

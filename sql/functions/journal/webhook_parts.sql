@@ -157,6 +157,7 @@ $$;
 COMMENT ON FUNCTION journal.webhook_with_key(uuid) IS
     'A webhook and what its secret is made of';
 
+-- The caller holds the webhook.
 CREATE OR REPLACE FUNCTION journal.drop_webhook(id uuid)
 RETURNS void
 LANGUAGE sql VOLATILE
@@ -169,14 +170,22 @@ $$;
 COMMENT ON FUNCTION journal.drop_webhook(uuid) IS
     'Forgets a webhook and all that was on its way to it';
 
--- For whoever erases an account.
+-- For whoever erases an account. All are held before anything goes: what is
+-- being put on its way to one comes first, and is dropped with it.
 CREATE OR REPLACE FUNCTION journal.forget_webhooks(account uuid)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 AS $$
-    SELECT journal.drop_webhook(w.id)
-    FROM journal.webhook AS w
+BEGIN
+    PERFORM FROM journal.webhook AS w
     WHERE w.account = forget_webhooks.account
+    ORDER BY w.id
+    FOR UPDATE;
+
+    PERFORM journal.drop_webhook(w.id)
+    FROM journal.webhook AS w
+    WHERE w.account = forget_webhooks.account;
+END
 $$;
 
 COMMENT ON FUNCTION journal.forget_webhooks(uuid) IS
