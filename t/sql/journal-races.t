@@ -100,7 +100,8 @@ sub state_of {
 }
 
 
-my @forget = ({ role => 'azora_owner' }, 'SELECT journal.erase_person(?)');
+my @forget = ({ role => 'azora_owner' },
+              'SELECT journal.erase_person(?, NULL)');
 
 # whoever is forgotten while an event is sent to them
 my $item = on_the_way();

@@ -33,7 +33,7 @@ BEGIN
     PERFORM learning.erase_person(caller.subject);
     PERFORM court.erase_person(caller.subject);
     -- before the books: who pays rewards locks events and then accounts
-    PERFORM journal.erase_person(caller.subject);
+    PERFORM journal.erase_person(caller.subject, mail);
     PERFORM ledger.erase_person(caller.subject);
     PERFORM azora.erase_person(caller.subject);
 

@@ -1,8 +1,9 @@
 -- Erases what was journaled about a person. Entries of the public log stay:
 -- they hold the hash of a salt and the payload, and both are gone then. What a
 -- consumer has not handled by now, nobody will hear of any more; nor is
--- anything sent to the person or to an address of theirs.
-CREATE OR REPLACE FUNCTION journal.erase_person(account uuid)
+-- anything sent to the person or to an address of theirs, though it was asked
+-- for by who did not say whose it is.
+CREATE OR REPLACE FUNCTION journal.erase_person(account uuid, email text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -11,6 +12,10 @@ BEGIN
 
     DELETE FROM journal.job AS j
     WHERE j.subject = erase_person.account AND j.kind <> 'webhook';
+
+    DELETE FROM journal.job AS j
+    WHERE j.subject IS NULL AND j.kind = 'mail'
+      AND j.payload ->> 'email' = erase_person.email;
 
     DELETE FROM journal.delivery AS d
     WHERE d.entry IN (SELECT p.entry FROM journal.payload AS p
@@ -21,7 +26,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION journal.erase_person(uuid) IS
+COMMENT ON FUNCTION journal.erase_person(uuid, text) IS
     'Erases the payloads about a person';
 
 CREATE OR REPLACE FUNCTION journal.export_person(account uuid)

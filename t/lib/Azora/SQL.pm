@@ -173,18 +173,19 @@ sub caller_of {
     my ($self, %of) = @_;
 
     return (
-        'ROW(?, NULL, ?, ?, NULL, ?, ?, ?, ?)::azora.caller',
-        $of{as}, $of{roles} // ['learner'], 'request-1',
+        'ROW(?, ?, ?, ?, NULL, ?, ?, ?, ?)::azora.caller',
+        $of{as}, $of{in}, $of{roles} // ['learner'], 'request-1',
         $of{address} // '127.0.0.1', $of{route} // 'POST /v1/test',
         $of{key}, $of{payload} // ($of{key} ? 'a' x 64 : undef));
 }
 
-my %Option = map { $_ => 1 } qw(as roles address route key payload on keyed);
+my %Option = map { $_ => 1 } qw(as in roles address route key payload on keyed);
 
 
 # Calls an endpoint as NGINX does and gives its reply as a hash, refusals
 # included: status, body, location; problem, detail, pointer.
-#   as => account, key => 'k', payload => '...', on => $dbh; the rest: fields.
+#   as => account, in => session, key => 'k', payload => '...', on => $dbh;
+#   the rest: fields.
 sub call {
     my ($self, $function, %args) = @_;
     my $dbh = $args{on} // $self->app;
