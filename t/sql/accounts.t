@@ -56,4 +56,23 @@ is(erase($esi)->{status}, 204, 'somebody is forgotten');
 is_deeply($sql->rows(q{SELECT body ->> 'email' FROM azora.idempotency}),
           [['yaa@example.org']], 'nothing tells their name and address');
 
+# whoever follows the link of a mail while they change their password
+my $kofi = $sql->value(q{SELECT id FROM identity.account
+                         WHERE email = 'kofi@example.org'});
+my $first = $sql->connect;
+$sql->value(q{SELECT identity.keep_token(?, 'email-verify',
+                  'kofi@example.org', repeat('ab', 32))}, $kofi);
+$first->begin_work;
+$first->do('SELECT FROM identity.account WHERE id = ? FOR SHARE', undef,
+           $kofi);
+my $link = $sql->start($sql->statement('identity.verify_email',
+    token => 'ab' x 32, email => undef));
+ok($sql->wait_for_lock($link), 'the link waits for the account');
+ok(eval { $first->do('SELECT identity.forget_links(?)', undef, $kofi) },
+   'and not the account for the link') or diag $@;
+$first->commit;
+is($sql->finish($link)->{message}, 'link-over', 'which is over then');
+is($sql->value('SELECT email_verified_at FROM identity.account WHERE id = ?',
+               $kofi), undef, 'and proves nothing');
+
 done_testing();

@@ -57,37 +57,17 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    link    record;
-    proved  timestamptz;
-    moved   bigint;
+    link   record;
+    moved  bigint;
 BEGIN
-    SELECT t.account, t.email INTO link
-    FROM identity.one_time_token AS t
-    WHERE t.hash = decode(token, 'hex');
-
-    SELECT a.email_verified_at INTO proved
-    FROM identity.account AS a
-    WHERE a.id = link.account AND a.email = link.email
-      AND NOT a.locked AND a.erased_at IS NULL
-    FOR UPDATE;
-
-    IF NOT FOUND THEN
-        PERFORM identity.refuse_link();
-    END IF;
-
-    UPDATE identity.one_time_token AS t SET used_at = now()
-    WHERE t.hash = decode(token, 'hex') AND t.purpose = 'password-reset'
-      AND t.used_at IS NULL AND t.expires_at > now();
-
-    IF NOT FOUND THEN
-        PERFORM identity.refuse_link();
-    END IF;
+    SELECT l.account, l.email, l.proved INTO link
+    FROM identity.follow_link(token, 'password-reset') AS l;
 
     UPDATE identity.one_time_token AS t SET used_at = now()
     WHERE t.account = link.account AND t.purpose = 'password-reset'
       AND t.used_at IS NULL;
 
-    IF proved IS NULL THEN
+    IF link.proved IS NULL THEN
         UPDATE identity.account AS a SET email_verified_at = now()
         WHERE a.id = link.account;
 

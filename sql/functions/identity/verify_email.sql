@@ -30,17 +30,11 @@ BEGIN
                 NULL)::azora.reply;
     END IF;
 
-    UPDATE identity.one_time_token AS t SET used_at = now()
-    WHERE t.hash = decode(token, 'hex') AND t.purpose = 'email-verify'
-      AND t.used_at IS NULL AND t.expires_at > now()
-    RETURNING t.account, t.email INTO link;
+    SELECT l.account, l.email INTO link
+    FROM identity.follow_link(token, 'email-verify') AS l;
 
     UPDATE identity.account AS a SET email_verified_at = now()
-    WHERE a.id = link.account AND a.email = link.email;
-
-    IF NOT FOUND THEN
-        PERFORM identity.refuse_link();
-    END IF;
+    WHERE a.id = link.account;
 
     PERFORM journal.append('user.email_verified', link.account,
         jsonb_build_object('account', link.account), caller.traceparent);
@@ -52,6 +46,45 @@ $$;
 
 COMMENT ON FUNCTION identity.verify_email(azora.caller, text, text) IS
     'POST /v1/auth/email/verify';
+
+-- Uses a link up and holds the account it was sent to, that first: who ends the
+-- links of an account holds it. proved is since when its address is.
+CREATE OR REPLACE FUNCTION identity.follow_link(
+    token    text,
+    purpose  text,
+    OUT account  uuid,
+    OUT email    text,
+    OUT proved   timestamptz
+)
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    SELECT t.account, t.email INTO account, email
+    FROM identity.one_time_token AS t
+    WHERE t.hash = decode(token, 'hex');
+
+    SELECT a.email_verified_at INTO proved
+    FROM identity.account AS a
+    WHERE a.id = follow_link.account AND a.email = follow_link.email
+      AND NOT a.locked AND a.erased_at IS NULL
+    FOR UPDATE;
+
+    IF NOT FOUND THEN
+        PERFORM identity.refuse_link();
+    END IF;
+
+    UPDATE identity.one_time_token AS t SET used_at = now()
+    WHERE t.hash = decode(token, 'hex') AND t.purpose = follow_link.purpose
+      AND t.used_at IS NULL AND t.expires_at > now();
+
+    IF NOT FOUND THEN
+        PERFORM identity.refuse_link();
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION identity.follow_link(text, text) IS
+    'Uses a link of a mail up';
 
 CREATE OR REPLACE FUNCTION identity.refuse_link()
 RETURNS void
