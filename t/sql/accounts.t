@@ -75,4 +75,29 @@ is($sql->finish($link)->{message}, 'link-over', 'which is over then');
 is($sql->value('SELECT email_verified_at FROM identity.account WHERE id = ?',
                $kofi), undef, 'and proves nothing');
 
+# the password alone forgives no codes, where two factors are asked for
+my $abena = $sql->register('abena');
+my $tag = $sql->value('SELECT identity.credential_tag(c)
+                       FROM identity.credential AS c WHERE account = ?',
+                      $abena);
+my @change = ('identity.change_password', as => $abena,
+              current_password => "ok:$tag", new_password => $phc);
+sub guess {
+    $sql->value('SELECT identity.login_failed(?, ?)', 'abena@example.org',
+                '127.0.0.1') for 1 .. 4;
+}
+sub failures {
+    return $sql->value(q{
+        SELECT coalesce(max(failures), 0) FROM identity.login_failure
+        WHERE principal = sha256('abena@example.org')});
+}
+guess();
+is($sql->call(@change)->{status}, 204, 'a password is changed');
+is(failures(), 0, 'which forgives failures where it is all there is');
+$sql->{dbh}->do(q{INSERT INTO identity.totp (account, sealed, confirmed_at)
+                  VALUES (?, '$azs$x', now())}, undef, $abena);
+guess();
+is($sql->call(@change)->{status}, 204, 'it is changed again');
+is(failures(), 4, 'and who guesses codes is not forgiven by it');
+
 done_testing();

@@ -77,7 +77,10 @@ BEGIN
             'This is not the account''s password.');
     END IF;
 
-    PERFORM identity.login_succeeded(address, caller.address);
+    -- As at a login: of two factors the password alone forgives nothing.
+    IF NOT identity.has_second_factor(caller.subject) THEN
+        PERFORM identity.login_succeeded(address, caller.address);
+    END IF;
 
     RETURN NULL;
 END
