@@ -100,4 +100,28 @@ guess();
 is($sql->call(@change)->{status}, 204, 'it is changed again');
 is(failures(), 4, 'and who guesses codes is not forgiven by it');
 
+# the last admin who can log in
+my $admin = $sql->register('admin');
+$sql->{dbh}->do(q{UPDATE identity.account SET roles = '{admin}'
+                  WHERE id = ?}, undef, $admin);
+my $service = $sql->call('identity.make_service', as => $admin,
+                         name => 'robot')->{body}{id};
+my ($caller, @caller) = $sql->caller_of(as => $admin, in => session($admin));
+sub roles {
+    my ($id, $roles) = @_;
+    return eval { $sql->app->selectrow_array(
+        "SELECT status FROM identity.update_user($caller, ?, ?, NULL)", undef,
+        @caller, $id, $roles) } // $sql->refusal($sql->app)->{problem};
+}
+is(roles($service, '["admin", "service"]'), 200, 'a service is an admin');
+is(roles($admin, '["learner"]'), 'last-admin',
+   'but cannot log in: the last one who can stays');
+is(erase($admin)->{problem}, 'last-admin', 'and is not forgotten');
+$sql->{dbh}->do(q{INSERT INTO identity.external_login (issuer, subject, account)
+                  VALUES ('https://example.org', 's', ?)}, undef, $kofi);
+$sql->{dbh}->do(q{DELETE FROM identity.credential WHERE account = ?}, undef,
+                $kofi);
+is(roles($kofi, '["admin"]'), 200, 'somebody else is an admin');
+is(erase($admin)->{status}, 204, 'who logs in at a provider is enough');
+
 done_testing();
