@@ -124,4 +124,22 @@ $sql->{dbh}->do(q{DELETE FROM identity.credential WHERE account = ?}, undef,
 is(roles($kofi, '["admin"]'), 200, 'somebody else is an admin');
 is(erase($admin)->{status}, 204, 'who logs in at a provider is enough');
 
+# whoever comes from a provider without a name
+sub come {
+    my ($email, $subject) = @_;
+    return $sql->call('identity.oauth_login', provider => 'p', code => 'c',
+        state => 's', iss => undef, error => undef, refresh => undef,
+        link => undef, claims => { iss => 'https://example.org',
+            sub => $subject, email => $email, email_verified => \1 });
+}
+for my $local ('a' x 65, '@') {
+    my $r = eval { come("$local\@example.org", $local) } // {};
+    is($r->{problem}, 'login-refused', 'is refused with no plain address')
+        or diag $@;
+}
+is(come('a' x 64 . '@example.org', 'a')->{status}, 200, 'has an account');
+is($sql->value('SELECT name FROM identity.account
+                WHERE length(email) > 64'), 'a' x 64,
+   'with the beginning of the address for a name');
+
 done_testing();

@@ -84,7 +84,8 @@ DECLARE
 BEGIN
     IF address IS NULL
        OR (person -> 'email_verified')::text IS DISTINCT FROM 'true'
-       OR address !~ '^[!-~]+@[!-~]+\.[!-~]+$' OR length(address) > 254
+       OR address !~ '^[!-?A-~]{1,64}@[!-?A-~]+\.[!-?A-~]+$'
+       OR length(address) > 254
     THEN
         PERFORM azora.refuse(401, 'login-refused',
             'The provider did not tell an e-mail address that is proved.');
