@@ -246,6 +246,44 @@ is($sql->value('SELECT state FROM market.contract WHERE id = ?', $id),
    'active', 'the contract goes on');
 is(step('refund_milestone', $ama, $m), 'refunded', 'to its end');
 
+# what the other side never pays for keeps nobody: no money lies anywhere
+sub erase { $sql->value('SELECT market.erase_person(?)', $_[0]) }
+my %kept = map { $_ => $sql->register($_) } qw(done given begun);
+for my $case ([done => 'release_milestone', $kofi, 'completed'],
+              [given => 'refund_milestone', $kept{given}, 'cancelled'],
+              [begun => undef, undef, 'cancelled'])
+{
+    my ($name, $end, $by, $becomes) = @$case;
+    my $id = $sql->call('market.offer_contract', as => $kofi, %offer,
+        job => undef, freelancer => $kept{$name},
+        milestones => '[{"title":"a","amount":"1"},
+                        {"title":"b","amount":"1"}]')->{body}{id};
+    step('accept_contract', $kept{$name}, $id);
+
+    if ($end) {
+        my $m = $sql->value('SELECT id FROM market.milestone
+            WHERE contract = ? AND number = 1', $id);
+        step('fund_milestone', $kofi, $m);
+        step('submit_milestone', $kept{$name}, $m, note => undef);
+        ok(!eval { erase($kept{$name}) }, 'nobody goes who is owed');
+        like($@, qr/contract-open/, 'and is told why');
+        step($end, $by, $m);
+    }
+
+    ok(eval { erase($kept{$name}); 1 }, 'who is owed nothing goes') or diag $@;
+    is($sql->value('SELECT state FROM market.contract WHERE id = ?', $id),
+       $becomes, "the contract is $becomes");
+    is($sql->value("SELECT count(*) FROM journal.payload AS p
+                        JOIN journal.entry AS e ON e.id = p.entry
+                    WHERE p.subject = ? AND e.type = 'contract.$becomes'
+                      AND p.body ->> 'contract' = ?", $kofi, $id), 1,
+       'which the other side is told');
+    is($sql->call('market.fund_milestone', as => $kofi, id => $sql->value(
+           'SELECT id FROM market.milestone
+            WHERE contract = ? AND number = 2', $id))->{problem},
+       'wrong-state', 'and pays for nothing any more');
+}
+
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
 done_testing();

@@ -1,11 +1,15 @@
 -- A contract whose money is still somewhere has another party who must be able
--- to end it; before that its party cannot be forgotten. Afterwards the words
--- that the person wrote go, and the contract stays between ids. Contracts are
--- locked before they are looked at: one may be getting its money.
+-- to end it; before that its party cannot be forgotten. Any other contract ends
+-- here, lest a milestone that is never paid for keep somebody for ever, and its
+-- other party is told. Afterwards the words that the person wrote go, and the
+-- contract stays between ids. Contracts are locked before they are looked at:
+-- one may be getting its money.
 CREATE OR REPLACE FUNCTION market.erase_person(account uuid)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
+DECLARE
+    contract  record;
 BEGIN
     PERFORM c.id
     FROM market.contract AS c
@@ -14,18 +18,35 @@ BEGIN
     ORDER BY c.id
     FOR NO KEY UPDATE;
 
-    IF EXISTS (SELECT 1 FROM market.contract AS c
+    IF EXISTS (SELECT 1
+               FROM market.contract AS c
+                    JOIN market.milestone AS m ON m.contract = c.id
                WHERE erase_person.account IN (c.employer, c.freelancer)
-                 AND c.state = 'active')
+                 AND c.state = 'active'
+                 AND m.funded_at IS NOT NULL AND m.ended_at IS NULL)
     THEN
         PERFORM azora.refuse(409, 'contract-open',
-            'A contract of this account is not over: complete it first.');
+            'A milestone of this account is paid for and not over: end it '
+            'first.');
     END IF;
 
-    PERFORM market.contract_transition(c.id, 'cancelled')
-    FROM market.contract AS c
-    WHERE erase_person.account IN (c.employer, c.freelancer)
-      AND c.state IN ('draft', 'agreed');
+    FOR contract IN
+        SELECT c.id,
+               CASE WHEN c.employer = erase_person.account THEN c.freelancer
+                    ELSE c.employer END AS other,
+               CASE WHEN EXISTS (SELECT 1 FROM market.milestone AS m
+                                 WHERE m.contract = c.id AND m.released > 0)
+                    THEN 'completed' ELSE 'cancelled' END AS state
+        FROM market.contract AS c
+        WHERE erase_person.account IN (c.employer, c.freelancer)
+          AND c.ended_at IS NULL
+        ORDER BY c.id
+    LOOP
+        PERFORM market.contract_transition(contract.id, contract.state);
+        PERFORM journal.append('contract.' || contract.state, contract.other,
+            jsonb_build_object('account', contract.other,
+                               'contract', contract.id));
+    END LOOP;
 
     UPDATE market.contract AS c
     SET title = 'Erased'
