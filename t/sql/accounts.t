@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(sha256);
 use Test::More;
 
 use FindBin;
@@ -99,6 +100,43 @@ $sql->{dbh}->do(q{INSERT INTO identity.totp (account, sealed, confirmed_at)
 guess();
 is($sql->call(@change)->{status}, 204, 'it is changed again');
 is(failures(), 4, 'and who guesses codes is not forgiven by it');
+
+# guesses that are made at once wait for each other, and for the time that the
+# ones before cost, whether there is such an account or not
+for my $email ('abena@example.org', 'nobody@example.org') {
+    my @guess = ('identity.login', email => $email, password => 'bad',
+                 refresh => undef);
+    $sql->{dbh}->do('DELETE FROM identity.login_failure');
+    $sql->call(@guess) for 1 .. 4;
+    $first->begin_work;
+    my ($query, @bind) = $sql->statement(@guess);
+    $first->selectrow_array($query, undef, @bind);
+    my $next = $sql->start($sql->statement(@guess));
+    ok($sql->wait_for_lock($next), "$email: a guess waits for the one before");
+    $first->commit;
+    is($sql->finish($next)->{rows}[0]{status}, 429, 'and has to wait longer');
+    is($sql->value(q{SELECT max(failures) FROM identity.login_failure}), 5,
+       'without being counted');
+}
+$sql->{dbh}->do('DELETE FROM identity.login_failure');
+
+# codes, too; and the login that makes an old challenge give way waits for no
+# code that is tried there
+$sql->value(q{SELECT identity.challenge(?)}, $abena) for 1 .. 10;
+$sql->{dbh}->do(q{
+    UPDATE identity.challenge SET hash = sha256('old')
+    WHERE hash = (SELECT hash FROM identity.challenge
+                  ORDER BY created_at, hash DESC LIMIT 1)});
+$first->begin_work;
+$first->do('SELECT identity.guess_wait(?, ?)', undef, 'abena@example.org',
+           '127.0.0.1');
+my $code = $sql->start($sql->statement('identity.mfa', code => 'wrong',
+    mfa_token => unpack('H*', sha256('old')), refresh => undef));
+ok($sql->wait_for_lock($code), 'a code waits for a login');
+ok(eval { $first->do('SELECT identity.challenge(?)', undef, $abena) },
+   'which does not wait for it') or diag $@;
+$first->commit;
+is($sql->finish($code)->{rows}[0]{status}, 401, 'its challenge is over');
 
 # the last admin who can log in
 my $admin = $sql->register('admin');

@@ -59,7 +59,7 @@ BEGIN
     WHERE a.id = caller.subject AND NOT a.locked AND a.erased_at IS NULL
     FOR SHARE;
 
-    wait := identity.login_wait(address, caller.address);
+    wait := identity.guess_wait(address, caller.address);
 
     IF wait > 0 THEN
         RETURN azora.refusal(429, 'too-many-attempts', format(

@@ -16,18 +16,20 @@ DECLARE
     found_account  uuid;
     found_roles    text[];
     usable         boolean;
-    wait           int := identity.login_wait(login.email, caller.address);
+    wait           int;
 BEGIN
-    IF wait > 0 THEN
-        RETURN azora.refusal(429, 'too-many-attempts', format(
-            'Too many attempts failed. Try again in %s s.', wait));
-    END IF;
-
     SELECT a.id, a.roles, NOT a.locked
     INTO found_account, found_roles, usable
     FROM identity.account AS a
     WHERE a.email = lower(login.email)
     FOR SHARE;
+
+    wait := identity.guess_wait(login.email, caller.address);
+
+    IF wait > 0 THEN
+        RETURN azora.refusal(429, 'too-many-attempts', format(
+            'Too many attempts failed. Try again in %s s.', wait));
+    END IF;
 
     IF usable IS NOT TRUE
        OR NOT identity.password_proved(found_account, login.password)

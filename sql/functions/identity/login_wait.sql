@@ -25,6 +25,24 @@ $$;
 COMMENT ON FUNCTION identity.login_wait(text, text) IS
     'Seconds until another login may be tried';
 
+-- The same for who is about to be told whether a guess was right: those at one
+-- account come one after the other, and each waits for what the ones before it
+-- cost. Whoever holds the account as well holds that first.
+CREATE OR REPLACE FUNCTION identity.guess_wait(email text, address text)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('identity.guess'),
+                                  hashtext(lower(guess_wait.email)));
+
+    RETURN identity.login_wait(guess_wait.email, guess_wait.address);
+END
+$$;
+
+COMMENT ON FUNCTION identity.guess_wait(text, text) IS
+    'Holds the guesses at an account, and says how long to wait';
+
 CREATE OR REPLACE FUNCTION identity.is_known_network(
     email    text,
     address  text

@@ -88,6 +88,9 @@ BEGIN
     WHERE a.id = account AND NOT a.locked AND a.erased_at IS NULL
     FOR SHARE;
 
+    -- before the challenge: a login that makes one may end this
+    wait := identity.guess_wait(person.email, caller.address);
+
     SELECT c.tries, c.amr INTO waiting
     FROM identity.challenge AS c
     WHERE c.hash = token AND c.expires_at > now() AND c.tries < 5
@@ -97,8 +100,6 @@ BEGIN
         RETURN azora.refusal(401, 'challenge-over',
             'This login waits for no code any more. Log in again.');
     END IF;
-
-    wait := identity.login_wait(person.email, caller.address);
 
     IF wait > 0 THEN
         RETURN azora.refusal(429, 'too-many-attempts', format(
