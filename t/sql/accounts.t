@@ -138,6 +138,44 @@ ok(eval { $first->do('SELECT identity.challenge(?)', undef, $abena) },
 $first->commit;
 is($sql->finish($code)->{rows}[0]{status}, 401, 'its challenge is over');
 
+# a program that logs in all day does not make each login read all of that
+my $robot = $sql->register('robot');
+sub open_session {
+    my ($query, @bind) = $sql->caller_of(as => $robot);
+    return $sql->value("SELECT identity.open_session($query, ?,
+                            '{learner}') ->> 'session'", @bind, $robot);
+}
+sub ended {
+    return $sql->value('SELECT count(*) FROM identity.session
+        WHERE account = ? AND revoked_at IS NOT NULL', $robot);
+}
+$sql->{dbh}->do(q{
+    INSERT INTO identity.session (id, account, expires_at, revoked_at)
+    SELECT i.id, ?, now() + interval '30 days', now()
+    FROM unnest(azora.uuid7_series(now(), 1400)) AS i (id)}, undef, $robot);
+$sql->{dbh}->do(q{
+    INSERT INTO identity.refresh_token (hash, session, expires_at)
+    SELECT sha256('robot'), min(s.id::text)::uuid, now() + interval '1 day'
+    FROM identity.session AS s WHERE s.account = ?}, undef, $robot);
+my $newest = $sql->value(q{SELECT max(id::text) FROM identity.session
+                           WHERE account = ?}, $robot);
+open_session();
+is(ended(), 400, 'a thousand sessions of before go at a time');
+open_session();
+is(ended(), 200, 'until two hundred are left');
+$sql->{dbh}->do(q{
+    INSERT INTO identity.session (id, account, expires_at, revoked_at)
+    SELECT i.id, ?, now() + interval '30 days', now()
+    FROM unnest(azora.uuid7_series(now() - interval '1 day', 199)) AS i (id)},
+    undef, $robot);
+open_session();
+is(ended(), 399, 'and then not at each login');
+is($sql->value('SELECT count(*) FROM identity.session WHERE id = ?', $newest),
+   1, 'the newest are kept');
+is($sql->value('SELECT count(*) FROM identity.session
+                WHERE account = ? AND revoked_at IS NULL', $robot), 3,
+   'and those that hold');
+
 # the last admin who can log in
 my $admin = $sql->register('admin');
 $sql->{dbh}->do(q{UPDATE identity.account SET roles = '{admin}'

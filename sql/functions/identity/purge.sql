@@ -31,8 +31,7 @@ DECLARE
         LIMIT batch
         FOR UPDATE SKIP LOCKED);
 BEGIN
-    DELETE FROM identity.refresh_token AS t WHERE t.session = ANY (over);
-    DELETE FROM identity.session AS s WHERE s.id = ANY (over);
+    PERFORM identity.drop_sessions(over);
 
     RETURN cardinality(over);
 END
@@ -40,3 +39,17 @@ $$;
 
 COMMENT ON FUNCTION identity.purge_sessions(int) IS
     'Forgets sessions that are over and what belonged to them';
+
+-- The caller holds them.
+CREATE OR REPLACE FUNCTION identity.drop_sessions(sessions uuid[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    DELETE FROM identity.refresh_token AS t WHERE t.session = ANY (sessions);
+    DELETE FROM identity.session AS s WHERE s.id = ANY (sessions);
+END
+$$;
+
+COMMENT ON FUNCTION identity.drop_sessions(uuid[]) IS
+    'Forgets sessions and their refresh tokens';
