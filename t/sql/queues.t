@@ -160,4 +160,26 @@ is(walked('azora.idempotency', sub {
     $dbh->do('ROLLBACK TO repeat');
 }), 0, 'and its key found, too');
 
+# given entries that were counted while most of them waited for their numbers
+$dbh->do('ANALYZE journal.entry');
+$dbh->do(q{
+    UPDATE journal.entry AS e
+    SET seq = w.n - 1
+    FROM (SELECT i.id, row_number() OVER (ORDER BY i.id) AS n
+          FROM journal.entry AS i) AS w
+    WHERE e.id = w.id});
+$dbh->do(q{UPDATE journal.tree SET size = (SELECT count(*) FROM journal.entry),
+                                   checkpoint = 'test'});
+
+# then, when none waits, the log is not read for that
+is(walked('journal.entry', sub {
+    is($sql->rows('SELECT pending FROM journal.chronicle_state()')->[0][0], 0,
+       'no entry waits');
+}), 0, 'the log says how many entries wait');
+
+is(walked('journal.entry', sub {
+    is(@{ $sql->rows(q{SELECT * FROM journal.chronicle_pick(?, 10)}, $ama) },
+       0, 'none is picked');
+}), 0, 'and finds the next ones');
+
 done_testing();

@@ -17,13 +17,16 @@ COMMENT ON FUNCTION journal.entry_text(text, timestamptz, bytea) IS
     'An entry as the public log has it';
 
 -- The log as PostgreSQL knows it. Entries that wait are counted up to a bound,
--- because every node asks all the time.
+-- because every node asks all the time. PostgreSQL may have counted the entries
+-- while many waited: no plan may read the whole log to find none, here and in
+-- chronicle_pick().
 CREATE OR REPLACE FUNCTION journal.chronicle_state()
 RETURNS TABLE (size bigint, checkpoint text, signed_at bigint, pending bigint,
                oldest uuid)
 LANGUAGE sql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
     SELECT t.size, t.checkpoint,
            coalesce(extract(epoch FROM t.signed_at), 0)::bigint,
@@ -66,6 +69,7 @@ CREATE OR REPLACE FUNCTION journal.chronicle_pick(
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
     base  bigint;
