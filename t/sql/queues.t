@@ -85,6 +85,24 @@ sub keyed {
 }
 
 
+# Somebody asks for an account, gets a mail and follows its link.
+sub register {
+    my ($name) = @_;
+    my $hash = unpack 'H*', pack 'A32', $name;
+    $sql->value(q{SELECT status FROM identity.begin_registration(?, ?, ?)},
+                "$name\@example.org", '$argon2id$', $name);
+    my $sent = $sql->value(q{
+        SELECT m.template FROM identity.registration_mail(
+            (SELECT (j.payload ->> 'registration')::uuid FROM journal.job AS j
+             WHERE j.kind = 'mail' ORDER BY j.number DESC LIMIT 1), ?)
+            AS m}, $hash);
+    $sql->value(q{SELECT identity.finish_registration(
+        ROW(NULL, NULL, '{}', 'r', NULL, 'a', 'POST /x', NULL, NULL)
+            ::azora.caller, decode(?, 'hex'))}, $hash);
+    return $sent;
+}
+
+
 # given queues that were empty when all was planned
 $sql->value(q{SELECT journal.subscribe('test', 'test.queued')});
 my $hook = $sql->value(q{
@@ -94,7 +112,7 @@ my $hook = $sql->value(q{
 $dbh->do("VACUUM ANALYZE journal.$_")
     for qw(job delivery webhook webhook_delivery);
 $dbh->do("VACUUM ANALYZE $_")
-    for qw(identity.login_failure azora.idempotency);
+    for qw(identity.login_failure identity.registration azora.idempotency);
 
 for (1 .. 10) {
     end('journal.end_job', $_, job('test')) for qw(done rejected);
@@ -104,6 +122,7 @@ for (1 .. 10) {
     log_in('ama@example.org');
     keyed("warm-$_");
     keyed('warm-1');
+    register("warm$_");
 }
 
 # when they fill
@@ -123,6 +142,12 @@ $dbh->do(q{
     INSERT INTO azora.idempotency (subject, route, key, payload_hash)
     SELECT gen_random_uuid(), 'POST /x', g, 'h'
     FROM generate_series(1, 2000) AS g});
+
+$dbh->do(q{
+    INSERT INTO identity.registration (id, email, name, hash)
+    SELECT i.id, i.id || '@example.org', 'X', sha256(i.id::text::bytea)
+    FROM unnest(azora.uuid7_series(now() - interval '1 minute', 2000))
+         AS i (id)});
 
 # then
 for my $outcome (qw(done failed rejected)) {
@@ -159,6 +184,10 @@ is(walked('azora.idempotency', sub {
     is(keyed('warm-2'), 'AZ000', 'a repeat is answered');
     $dbh->do('ROLLBACK TO repeat');
 }), 0, 'and its key found, too');
+
+is(walked('identity.registration', sub {
+    is(register('esi'), 'email-verify', 'somebody wants an account');
+}), 0, 'and is found among all who do');
 
 # given entries that were counted while most of them waited for their numbers
 $dbh->do('ANALYZE journal.entry');
