@@ -125,4 +125,40 @@ is_deeply([sort map { $_->{id} } @again], [sort map { $_->{id} } @his],
           'what a dead worker was sending is sent by others');
 is(end('done', $his[0]), 'lost', 'and what it says is not heard');
 
+# those in one state among many in others
+$sql->{dbh}->do(q{
+    INSERT INTO journal.webhook_delivery (webhook, entry, seq, state)
+    SELECT ?, journal.append('test.listed', ?, '{}'), 100000 + n, 'delivered'
+    FROM generate_series(1, 3000) AS n}, undef, $his, $kofi);
+$sql->{dbh}->do('ANALYZE journal.webhook_delivery');
+sub list {
+    my ($state) = @_;
+    my @call = $sql->statement('journal.list_deliveries', as => $kofi,
+        id => $his, state => $state, limit => 5, cursor => undef);
+    my $looked = sub { $sql->value(q{
+        SELECT t.idx_tup_fetch + t.seq_tup_read
+        FROM pg_stat_xact_user_tables AS t
+        WHERE t.relid = 'journal.webhook_delivery'::regclass}) };
+    $sql->{dbh}->begin_work;
+    my $before = $looked->();
+    my $page = $sql->reply($sql->{dbh}->selectrow_arrayref(shift @call, undef,
+                                                           @call))->{body};
+    my $n = $looked->() - $before;
+    $sql->{dbh}->rollback;
+    return ($n, map { $_->{state} } @{$page->{items}});
+}
+for my $time (1 .. 6) {
+    # until the plan is one that is kept
+    list($_) for 'erased', undef;
+}
+for my $case (['erased'], ['pending', ('pending') x 5],
+              [undef, ('delivered') x 5])
+{
+    my ($state, @expected) = @$case;
+    my ($looked, @states) = list($state);
+    my $which = $state // 'any state';
+    is_deeply(\@states, \@expected, "$which: the last ones");
+    cmp_ok($looked, '<', 100, 'without looking at all others');
+}
+
 done_testing();

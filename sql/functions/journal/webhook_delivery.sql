@@ -25,17 +25,24 @@ BEGIN
         RETURN azora.refusal(404, 'not-found', 'You have no such webhook.');
     END IF;
 
+    -- One half is empty, with a state or without; each walks its own index.
     SELECT array_agg(journal.delivery_document(p.entry, list_deliveries.id)
                      ORDER BY p.seq DESC),
            array_agg(p.seq::text ORDER BY p.seq DESC)
     INTO items, keys
-    FROM (SELECT d.entry, d.seq
-          FROM journal.webhook_delivery AS d
-          WHERE d.webhook = list_deliveries.id AND d.seq < place::bigint
-            AND (list_deliveries.state IS NULL
-                 OR d.state = list_deliveries.state)
-          ORDER BY d.seq DESC
-          LIMIT size + 1) AS p;
+    FROM ((SELECT d.entry, d.seq
+           FROM journal.webhook_delivery AS d
+           WHERE list_deliveries.state IS NULL
+             AND d.webhook = list_deliveries.id AND d.seq < place::bigint
+           ORDER BY d.seq DESC
+           LIMIT size + 1)
+          UNION ALL
+          (SELECT d.entry, d.seq
+           FROM journal.webhook_delivery AS d
+           WHERE d.state = list_deliveries.state
+             AND d.webhook = list_deliveries.id AND d.seq < place::bigint
+           ORDER BY d.seq DESC
+           LIMIT size + 1)) AS p;
 
     RETURN azora.page(items, keys, size);
 END

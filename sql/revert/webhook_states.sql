@@ -1,0 +1,5 @@
+BEGIN;
+
+DROP INDEX journal.webhook_delivery_state;
+
+COMMIT;
