@@ -139,7 +139,8 @@ static const ngx_azora_field_t  ngx_http_azora_auth_new_key[] = {
 static const ngx_azora_row_t  ngx_http_azora_auth_admin_rows[] = {
 
     { .method = NGX_HTTP_GET, .path = "/v1/admin/users",
-      .flags = NGX_AZORA_USER, .scope = "admin", .roles = "admin",
+      .flags = NGX_AZORA_USER|NGX_AZORA_SLOW,
+      .scope = "admin", .roles = "admin",
       .fields = ngx_http_azora_auth_list_users_fields,
       .returns = ngx_http_azora_auth_users,
       .function = "identity.list_users",

@@ -9,6 +9,7 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
+use Azora::Process qw(poll_until);
 use Azora::Story qw(at_once documented is_problem journaled);
 use Azora::Test;
 use Azora::Token;
@@ -111,6 +112,33 @@ subtest 'accounts' => sub {
         . '00000000ffff', @root), 404, 'not-found');
     is_problem($azora->get('/v1/admin/users', token => $amina->{token}), 403,
         'insufficient-scope');
+};
+
+
+subtest 'a search among all accounts' => sub {
+    my $dbh = $azora->dbh;
+    $dbh->begin_work;
+    $dbh->do('LOCK TABLE identity.account IN ACCESS EXCLUSIVE MODE');
+
+    # more of them than workers, each on a connection of its own
+    my @searches = map {
+        my $http = $azora->connect;
+        $http->write(Azora::HTTP::format_request('GET',
+            "/v1/admin/users?query=nobody$_", @root));
+        $http } 1 .. 8;
+    ok poll_until(20 * $azora->patience, sub {
+        ($dbh->selectrow_array(q{SELECT count(*) FROM pg_locks
+            WHERE NOT granted AND relation = 'identity.account'::regclass}))[0]
+        }), 'takes long';
+
+    my @answers = map {
+        eval { $azora->get('/v1/jobs', timeout => 3 * $azora->patience)
+               ->{status} } // 0 } 1 .. 4;
+    is "@answers", '200 200 200 200', 'and nobody waits for it';
+
+    $dbh->rollback;
+    is_deeply [map { $_->read_response->{status} } @searches], [(200) x 8],
+        'until it is over';
 };
 
 
