@@ -186,4 +186,17 @@ $outcome = meanwhile([$sql->statement(@replay)], sub {
 });
 is(state_of($outcome), 'already-replayed', 'which the admin is told');
 
+# a webhook that is removed while an event is put on its way to it
+$hook = hook($kofi);
+my $other = hook($kofi);
+happen($kofi);
+$first->begin_work;
+$first->do('SELECT FROM journal.webhook WHERE id = ? FOR UPDATE', undef,
+           $hook);
+$outcome = meanwhile(['SELECT journal.fan_out_webhooks(1000) AS status'],
+    sub { $first->do('SELECT journal.drop_webhook(?)', undef, $hook) });
+cmp_ok(state_of($outcome), '>', 0, 'the event passes');
+is(jobs_of($hook), 0, 'by the one that is gone');
+is(jobs_of($other), 1, 'to the one that is not');
+
 done_testing();

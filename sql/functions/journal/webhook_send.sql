@@ -38,9 +38,20 @@ BEGIN
 
     UPDATE journal.webhook_place AS p SET seq = upto;
 
-    WITH asked AS MATERIALIZED (
-        SELECT a.webhook, a.entry, a.seq, azora.uuid7() AS job, a.subject
-        FROM journal.webhook_matches(first, upto) AS a
+    -- one that is being removed at this moment has gone when it is held
+    WITH matched AS MATERIALIZED (
+        SELECT m.webhook, m.entry, m.seq, m.subject
+        FROM journal.webhook_matches(first, upto) AS m
+    ), held AS MATERIALIZED (
+        SELECT w.id
+        FROM journal.webhook AS w
+        WHERE w.id IN (SELECT m.webhook FROM matched AS m)
+        ORDER BY w.id
+        FOR KEY SHARE
+    ), asked AS MATERIALIZED (
+        SELECT m.webhook, m.entry, m.seq, azora.uuid7() AS job, m.subject
+        FROM matched AS m
+             JOIN held AS h ON h.id = m.webhook
     ), queued AS (
         INSERT INTO journal.job
             (id, kind, lane, subject, payload, failures_max, not_before)
