@@ -199,4 +199,16 @@ cmp_ok(state_of($outcome), '>', 0, 'the event passes');
 is(jobs_of($hook), 0, 'by the one that is gone');
 is(jobs_of($other), 1, 'to the one that is not');
 
+# what a consumer gave up is nothing to begin anew when it was erased
+my $gone = $sql->register('gone');
+$sql->value(q{SELECT journal.subscribe('test', 'test.given_up')});
+my $entry = $sql->value(
+    q{SELECT journal.append('test.given_up', ?, '{}')}, $gone);
+$sql->value(q{SELECT journal.failed('test', ?, 'x')}, $entry) for 1 .. 3;
+is($sql->value('SELECT count(*) FROM journal.dead_letter WHERE entry = ?',
+               $entry), 1, 'there is a letter');
+$sql->value('SELECT journal.erase_person(?, NULL)', $gone);
+is($sql->value('SELECT count(*) FROM journal.dead_letter WHERE entry = ?',
+               $entry), 0, 'it goes with what it is about');
+
 done_testing();

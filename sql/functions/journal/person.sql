@@ -17,6 +17,10 @@ BEGIN
     WHERE j.subject IS NULL AND j.kind = 'mail'
       AND j.payload ->> 'email' = erase_person.email;
 
+    DELETE FROM journal.dead_letter AS l
+    WHERE l.entry IN (SELECT p.entry FROM journal.payload AS p
+                      WHERE p.subject = erase_person.account);
+
     DELETE FROM journal.delivery AS d
     WHERE d.entry IN (SELECT p.entry FROM journal.payload AS p
                       WHERE p.subject = erase_person.account);
