@@ -101,6 +101,22 @@ guess();
 is($sql->call(@change)->{status}, 204, 'it is changed again');
 is(failures(), 4, 'and who guesses codes is not forgiven by it');
 
+# a secret that never came into force is no second factor to turn off
+my $efua = $sql->register('efua');
+$sql->{dbh}->do(q{INSERT INTO identity.totp (account, sealed)
+                  VALUES (?, '$azs$x')}, undef, $efua);
+sub turned_off {
+    return $sql->call('identity.remove_totp', as => $efua,
+                      in => session($efua, 2));
+}
+is(turned_off()->{problem}, 'not-found', 'there is none yet');
+$sql->{dbh}->do('UPDATE identity.totp SET confirmed_at = now()
+                 WHERE account = ?', undef, $efua);
+is(turned_off()->{status}, 204, 'there is');
+is($sql->value(q{SELECT count(*) FROM journal.job
+                 WHERE payload ->> 'template' = 'second-factor-removed'}), 1,
+   'and of one that is turned off there is news');
+
 # guesses that are made at once wait for each other, and for the time that the
 # ones before cost, whether there is such an account or not
 for my $email ('abena@example.org', 'nobody@example.org') {

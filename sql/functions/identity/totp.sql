@@ -228,9 +228,7 @@ CREATE OR REPLACE FUNCTION identity.drop_second_factor(
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM identity.totp AS t
-                   WHERE t.account = drop_second_factor.account)
-    THEN
+    IF NOT identity.has_second_factor(drop_second_factor.account) THEN
         PERFORM azora.refuse(404, 'not-found',
             'The account has no second factor.');
     END IF;
