@@ -28,24 +28,12 @@ sub hook {
 }
 
 
-# An event about somebody, numbered as the sequencer does.
+# An event about somebody, with its number.
 sub happen {
     my ($account) = @_;
     my $entry = $sql->value(q{SELECT journal.append('test.told', ?, '{}')},
                             $account);
-    $sql->{dbh}->do(q{
-        WITH numbered AS (
-            UPDATE journal.entry AS e
-            SET seq = w.seq
-            FROM (SELECT e.id, t.size + row_number() OVER (ORDER BY e.id) - 1
-                         AS seq
-                  FROM journal.entry AS e CROSS JOIN journal.tree AS t
-                  WHERE e.seq IS NULL) AS w
-            WHERE e.id = w.id
-            RETURNING e.seq)
-        UPDATE journal.tree AS t
-        SET size = (SELECT max(n.seq) + 1 FROM numbered AS n),
-            checkpoint = 'test'});
+    $sql->number_entries;
     return $entry;
 }
 

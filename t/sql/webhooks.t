@@ -25,25 +25,13 @@ sub hook {
 }
 
 
-# As the sequencer numbers what was appended, and the task hands it out.
+# Events that have their numbers, and that the task hands out.
 sub happen {
     my ($account, $n) = @_;
     $sql->value(q{
         SELECT count(journal.append('test.told', ?, '{}'))
         FROM generate_series(1, ?)}, $account, $n);
-    $sql->{dbh}->do(q{
-        WITH numbered AS (
-            UPDATE journal.entry AS e
-            SET seq = w.seq
-            FROM (SELECT e.id, t.size + row_number() OVER (ORDER BY e.id) - 1
-                         AS seq
-                  FROM journal.entry AS e CROSS JOIN journal.tree AS t
-                  WHERE e.seq IS NULL) AS w
-            WHERE e.id = w.id
-            RETURNING e.seq)
-        UPDATE journal.tree AS t
-        SET size = (SELECT max(n.seq) + 1 FROM numbered AS n),
-            checkpoint = 'test'});
+    $sql->number_entries;
     1 while $sql->value('SELECT journal.fan_out_webhooks(100)');
 }
 

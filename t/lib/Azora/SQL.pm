@@ -401,6 +401,25 @@ sub balance {
 }
 
 
+# Gives numbers to the entries that wait, as the sequencer does.
+sub number_entries {
+    my ($self) = @_;
+    $self->{dbh}->do(q{
+        WITH numbered AS (
+            UPDATE journal.entry AS e
+            SET seq = w.seq
+            FROM (SELECT e.id, t.size + row_number() OVER (ORDER BY e.id) - 1
+                         AS seq
+                  FROM journal.entry AS e CROSS JOIN journal.tree AS t
+                  WHERE e.seq IS NULL) AS w
+            WHERE e.id = w.id
+            RETURNING e.seq)
+        UPDATE journal.tree AS t
+        SET size = (SELECT max(n.seq) + 1 FROM numbered AS n),
+            checkpoint = 'test'});
+}
+
+
 # What is wrong with the books: nothing, in a ledger that can be trusted.
 sub errors_in_books {
     my ($self) = @_;
