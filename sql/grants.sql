@@ -47,6 +47,7 @@ GRANT EXECUTE ON FUNCTION
     ledger.expire_holds(int),
     ledger.settle_holds(int),
     ledger.purge_quotes(int),
+    market.end_reviews(int),
     court.enacted_rules(),
     journal.chronicle_state(),
     journal.chronicle_entries(bigint, int),

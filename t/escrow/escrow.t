@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 
+use Azora::Process qw(poll_until);
 use Azora::Story qw(at_once balance documented fund is_problem is_sound
                     journaled);
 use Azora::Test;
@@ -312,6 +313,32 @@ subtest 'a refund gives all of it back' => sub {
 };
 
 
+subtest 'silence is approval' => sub {
+    my $r = $azora->post('/v1/contracts', @employer, fresh(), json => {
+        freelancer => 'farid@example.org', title => 'One more', currency => 'AZR',
+        milestones => [{ title => 'All of it', amount => '1' }] });
+    my ($contract, $milestone) = ($r->{json}{id},
+                                  $r->{json}{milestones}[0]{id});
+    my $before = balance($azora, $freelancer, 'AZR');
+
+    $azora->post("/v1/contracts/$contract/acceptance", @freelancer);
+    $azora->post("/v1/milestones/$milestone/funding", @employer, fresh());
+    $azora->post("/v1/milestones/$milestone/submission", @freelancer,
+                 json => {});
+    state_is($contract, [qw(active submitted)]);
+
+    $azora->sql('UPDATE market.milestone SET review_until = now()
+                 WHERE id = ?', $milestone);
+    ok poll_until(20 * $azora->patience, sub {
+        $azora->value('SELECT state FROM market.milestone WHERE id = ?',
+                      $milestone) eq 'released' }), 'a task releases it';
+    state_is($contract, [qw(completed released)]);
+    is balance($azora, $freelancer, 'AZR') - $before, 85_000_000,
+       'and the freelancer is paid';
+    is_sound($azora);
+};
+
+
 subtest 'what every step left behind' => sub {
     my %n = map { $_->{type} => $_->{n} } $azora->sql(
         q{SELECT type, count(*) AS n FROM journal.entry GROUP BY type});
@@ -319,7 +346,7 @@ subtest 'what every step left behind' => sub {
     is_deeply [map { $n{"milestone.$_"} } qw(funded submitted
                                              changes_requested released
                                              refunded)],
-              [3, 3, 1, 2, 1], 'each step is journaled once';
+              [4, 4, 1, 3, 1], 'each step is journaled once';
     is $azora->value(q{SELECT count(*) FROM market.milestone_event
                        WHERE milestone = ?}, $milestones[0]), 6,
        'each change of state is kept';

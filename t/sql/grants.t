@@ -72,7 +72,7 @@ my @others = qw(
     azora.service_nodes
     ledger.consume_rewards ledger.end_rates ledger.expire_holds
     ledger.settle_holds
-    ledger.purge_quotes
+    ledger.purge_quotes market.end_reviews
 );
 
 is_deeply(

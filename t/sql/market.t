@@ -112,6 +112,20 @@ sub step {
 }
 
 
+# A contract of one milestone that is funded and handed in, and that
+sub submitted {
+    my $id = $sql->call('market.offer_contract', as => $kofi, %offer,
+        job => undef, milestones => '[{"title":"a","amount":"1"}]')
+        ->{body}{id};
+    step('accept_contract', $ama, $id);
+    my $m = $sql->value('SELECT id FROM market.milestone WHERE contract = ?',
+                        $id);
+    step('fund_milestone', $kofi, $m);
+    step('submit_milestone', $ama, $m, note => undef);
+    return ($id, $m);
+}
+
+
 is(contract($esi)->{status}, 404, 'strangers do not see it');
 is(contract()->{body}{state}, 'draft', 'it is a draft');
 is(step('fund_milestone', $kofi, $first), '409 wrong-state',
@@ -200,13 +214,7 @@ is(entries("milestone.$_->[0]"), $_->[1], "$_->[1] x $_->[0] journaled")
     for ['funded', 3], ['submitted', 3], ['released', 2], ['refunded', 1];
 
 # a race: two releases, or a release and a refund, move the money once
-my $id = $sql->call('market.offer_contract', as => $kofi, %offer,
-                    job => undef, milestones => '[{"title":"a","amount":"1"}]')
-         ->{body}{id};
-step('accept_contract', $ama, $id);
-my $m = $sql->value('SELECT id FROM market.milestone WHERE contract = ?', $id);
-step('fund_milestone', $kofi, $m);
-step('submit_milestone', $ama, $m, note => undef);
+my ($id, $m) = submitted();
 my @before = money($kofi, $ama);
 my $one = $sql->connect(role => 'azora_app');
 $one->begin_work;
@@ -230,6 +238,78 @@ is($page->{items}[0]{id}, $contract, 'to both sides');
 is($page->{next}, undef, 'to the end');
 is_deeply($sql->call('market.list_contracts', as => $esi, limit => undef,
                      cursor => undef)->{body}{items}, [], 'of their own');
+
+# silence is approval, when its time has come
+sub end_reviews {
+    return $sql->app->selectrow_array('SELECT market.end_reviews(1)');
+}
+
+sub is_over {
+    $sql->{dbh}->do("UPDATE market.milestone SET review_until = now()
+                     - interval '1 second' WHERE id = ?", undef, $_[0]);
+}
+
+sub milestone_state {
+    return $sql->value('SELECT state FROM market.milestone WHERE id = ?', $_[0]);
+}
+
+my ($silent, $answered) = map { (submitted())[1] } 1 .. 2;
+@before = (money($kofi, $ama), house('marketplace'));
+is(end_reviews(), 0, 'before its time nothing is released');
+is_over($_) for $silent, $answered;
+is(step('request_changes', $kofi, $answered, note => 'Brighter.'),
+   'changes_requested', 'an answer counts until somebody looks');
+is(end_reviews(), 1, 'one is over');
+is_deeply([map { milestone_state($_) } $silent, $answered],
+          ['released', 'changes_requested'], 'and that is released');
+is_deeply([money($kofi, $ama), house('marketplace')],
+          [$before[0], $before[1] + 85, $before[2] + 15],
+          'as if the employer had done it');
+is_deeply($sql->rows('SELECT e.actor, e.note FROM market.milestone_event AS e
+                      WHERE e.milestone = ? AND e.to_state = ?', $silent,
+                     'approved'),
+          [[$kofi, 'The time of the review was over.']], 'in whose place it is');
+is($sql->value("SELECT count(*) FROM journal.payload
+                WHERE subject = ? AND body ->> 'milestone' = ?", $kofi, $silent),
+   2, 'who hears of it, as of the funding');
+is(end_reviews(), 0, 'once');
+
+is(step('submit_milestone', $ama, $answered, note => undef), 'submitted',
+   'what was sent back is submitted again');
+is(end_reviews(), 0, 'with a time of its own');
+
+# one that cannot be paid out keeps nobody waiting
+is_over($answered);
+$sql->{dbh}->do("UPDATE ledger.account SET frozen = true
+                 WHERE owner = ? AND currency = 'USD'", undef, $ama);
+my $warned = '';
+{
+    local $SIG{__WARN__} = sub { $warned .= $_[0] };
+    is(end_reviews(), 1, 'her wallet is frozen');
+}
+like($warned, qr/milestone \Q$answered\E could not be released/, 'is told');
+is(milestone_state($answered), 'submitted', 'nothing has moved');
+ok($sql->value("SELECT review_until BETWEEN now() + interval '59 minutes'
+                AND now() + interval '1 hour' FROM market.milestone
+                WHERE id = ?", $answered), 'it is tried again in an hour');
+is(end_reviews(), 0, 'and not before');
+$sql->{dbh}->do("UPDATE ledger.account SET frozen = false WHERE owner = ?",
+                undef, $ama);
+
+# who is being answered at this moment waits for nobody and is not overtaken
+is_over($answered);
+$one->begin_work;
+$sql->call('market.request_changes', as => $kofi, id => $answered,
+           note => 'Brighter.', on => $one);
+is(end_reviews(), 0, 'an answer under way is left alone');
+$one->commit;
+is(end_reviews(), 0, 'and counts');
+is(step('submit_milestone', $ama, $answered, note => undef), 'submitted',
+   'until it is submitted');
+is_over($answered);
+is(end_reviews(), 1, 'and time passes');
+is(milestone_state($answered), 'released', 'without an answer');
+
 # whoever goes while a milestone is being paid for stays until it is over
 $id = $sql->call('market.offer_contract', as => $kofi, %offer, job => undef,
                  milestones => '[{"title":"a","amount":"1"}]')->{body}{id};
