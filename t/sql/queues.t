@@ -16,12 +16,16 @@ my $dbh = $sql->{dbh};
 my $ama = $sql->register('ama');
 
 
-# Rows that are read by walking through a table while something is done, which
-# is undone.
-sub walked {
-    my ($table, $do) = @_;
-    my $read = sub { $sql->value(q{
-        SELECT t.seq_tup_read FROM pg_stat_xact_user_tables AS t
+# Rows of a table that are read while something is done, which is undone: those
+# found by walking through all of it, and those found by its indexes.
+sub walked { return rows_read('seq_tup_read', @_) }
+
+sub fetched { return rows_read('idx_tup_fetch', @_) }
+
+sub rows_read {
+    my ($how, $table, $do) = @_;
+    my $read = sub { $sql->value(qq{
+        SELECT t.$how FROM pg_stat_xact_user_tables AS t
         WHERE t.relid = ?::regclass}, $table) };
 
     $dbh->begin_work;
@@ -203,5 +207,20 @@ is(walked('journal.entry', sub {
     is(@{ $sql->rows(q{SELECT * FROM journal.chronicle_pick(?, 10)}, $ama) },
        0, 'none is picked');
 }), 0, 'and finds the next ones');
+
+# counted while none waited, and many do: a batch reads no more than itself
+$dbh->do('ANALYZE journal.entry');
+$sql->value(q{
+    SELECT cardinality(journal.append_batch('test.queued',
+        array_agg(NULL::uuid), array_agg('{}'::json), array_agg(NULL::text)))
+    FROM generate_series(1, 3000)});
+
+cmp_ok(fetched('journal.entry', sub {
+    my $picked = $sql->rows(q{
+        SELECT size, array_agg(id) FROM journal.chronicle_pick(?, 100)
+        GROUP BY size}, $ama)->[0];
+    ok($sql->value(q{SELECT journal.chronicle_commit(?, ?, ?, 'note')}, $ama,
+                   @$picked), 'a hundred are picked and numbered');
+}), '<', 1000, 'and no others are looked at');
 
 done_testing();

@@ -18,8 +18,8 @@ COMMENT ON FUNCTION journal.entry_text(text, timestamptz, bytea) IS
 
 -- The log as PostgreSQL knows it. Entries that wait are counted up to a bound,
 -- because every node asks all the time. PostgreSQL may have counted the entries
--- while many waited: no plan may read the whole log to find none, here and in
--- chronicle_pick().
+-- while many waited, or while none did: no plan may read the whole log to find
+-- none, nor sort all that wait for the first, here and in chronicle_pick().
 CREATE OR REPLACE FUNCTION journal.chronicle_state()
 RETURNS TABLE (size bigint, checkpoint text, signed_at bigint, pending bigint,
                oldest uuid)
@@ -27,6 +27,7 @@ LANGUAGE sql STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_sort = off
 AS $$
     SELECT t.size, t.checkpoint,
            coalesce(extract(epoch FROM t.signed_at), 0)::bigint,
@@ -70,6 +71,7 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_sort = off
 AS $$
 DECLARE
     base  bigint;
@@ -88,20 +90,23 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT base, e.id, journal.entry_text(e.type, e.at, e.payload_hash)
-    FROM journal.entry AS e
-    WHERE e.seq IS NULL
-    ORDER BY e.id
-    LIMIT batch;
+    SELECT base, w.id, journal.entry_text(w.type, w.at, w.payload_hash)
+    FROM (SELECT e.id, e.type, e.at, e.payload_hash
+          FROM journal.entry AS e
+          WHERE e.seq IS NULL
+          ORDER BY e.id
+          LIMIT batch) AS w
+    ORDER BY w.id;
 END
 $$;
 
 COMMENT ON FUNCTION journal.chronicle_pick(uuid, int) IS
     'Entries that wait for their numbers';
 
--- Numbers entries in the order of the array and stores the checkpoint over
--- them, if the log still has the size it was signed for and the caller still
--- leads. False: nothing was done.
+-- Numbers entries in the order of the array, which is that of their ids, so that
+-- no others are looked at, and stores the checkpoint over them, if the log still
+-- has the size it was signed for and the caller still leads. False: nothing was
+-- done.
 CREATE OR REPLACE FUNCTION journal.chronicle_commit(
     node        uuid,
     base        bigint,
@@ -132,7 +137,8 @@ BEGIN
     UPDATE journal.entry AS e
     SET seq = base + i.n - 1
     FROM unnest(ids) WITH ORDINALITY AS i (id, n)
-    WHERE e.id = i.id AND e.seq IS NULL;
+    WHERE e.id = i.id AND e.seq IS NULL
+      AND e.id BETWEEN ids[1] AND ids[cardinality(ids)];
 
     GET DIAGNOSTICS n = ROW_COUNT;
 
