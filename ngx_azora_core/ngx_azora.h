@@ -22,7 +22,7 @@
  * Raised whenever a structure below changes, so that a capability built
  * against another core is refused at load instead of corrupting memory.
  */
-#define NGX_AZORA_ABI               3
+#define NGX_AZORA_ABI               4
 
 
 typedef struct ngx_azora_ctx_s       ngx_azora_ctx_t;
@@ -91,7 +91,8 @@ typedef enum {
     NGX_AZORA_UUID,         /* string, uuid */
     NGX_AZORA_TIME,         /* RFC 3339, timestamptz */
     NGX_AZORA_LIST,         /* array of .items objects (or strings), jsonb */
-    NGX_AZORA_OBJECT        /* any object, jsonb, bytes as sent */
+    NGX_AZORA_OBJECT,       /* any object, jsonb, bytes as sent */
+    NGX_AZORA_ANY           /* any value; replies only */
 } ngx_azora_kind_e;
 
 
@@ -162,14 +163,13 @@ struct ngx_azora_row_s {
     ngx_http_handler_pt        handler;      /* content made in C instead of
                                                 by SQL, or NULL */
     ngx_uint_t                 cost;         /* rate-limit cost, 0 means 1 */
-    const char                *media;        /* "text/csv": a GET's other type,
-                                                see ngx_azora_media.c; NULL */
+    const char                *media;        /* "text/csv": a GET's other type
+                                                (a handler's only one); NULL */
     ngx_uint_t                 cache;        /* seconds it is kept, 0: none */
+    const char                *answers;      /* "200|202"; NULL: the method's */
 };
 
-#define NGX_AZORA_ROWS_END                                                    \
-    { 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,       \
-      NULL, 0, NULL, 0 }
+#define NGX_AZORA_ROWS_END  { 0 }
 
 
 typedef struct {

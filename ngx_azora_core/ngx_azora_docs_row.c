@@ -33,7 +33,8 @@ static const char *const  ngx_azora_docs_kinds[] = {
     [NGX_AZORA_UUID] = "UUID",
     [NGX_AZORA_TIME] = "time",
     [NGX_AZORA_LIST] = "list",
-    [NGX_AZORA_OBJECT] = "object"
+    [NGX_AZORA_OBJECT] = "object",
+    [NGX_AZORA_ANY] = "anything"
 };
 
 

@@ -24,6 +24,15 @@ extern const ngx_azora_api_problem_t  ngx_azora_api_problems[];   /* ends
 ngx_uint_t ngx_azora_api_row_problems(const ngx_azora_row_t *row);
 
 /*
+ * The statuses that a row answers with, separated by "|": its own, or those
+ * of its method.  Whether a status, three digits, is among them, and whether
+ * all of them are known here.
+ */
+const char *ngx_azora_api_answers(const ngx_azora_row_t *row);
+ngx_uint_t ngx_azora_api_answers_with(const char *answers, ngx_uint_t status);
+ngx_uint_t ngx_azora_api_answers_known(const char *answers);
+
+/*
  * The schema of a field, without its description, and of an object of fields:
  * of all of them in a reply, of the body's in a request.  A new reference;
  * NULL: out of memory.
@@ -42,6 +51,10 @@ json_t *ngx_azora_api_operation_id(ngx_azora_main_conf_t *amcf,
 /* the name of the schema of what rows return, among the components */
 json_t *ngx_azora_api_reply_name(ngx_azora_main_conf_t *amcf,
     const ngx_azora_field_t *returns);
+
+/* the responses object of a row; NULL: out of memory */
+json_t *ngx_azora_api_responses(ngx_azora_main_conf_t *amcf,
+    const ngx_azora_row_t *row);
 
 /* the operation object of a row; NULL: out of memory */
 json_t *ngx_azora_api_operation(ngx_azora_main_conf_t *amcf,

@@ -8,35 +8,12 @@
 static json_t *ngx_azora_api_parameters(const ngx_azora_row_t *row);
 static json_t *ngx_azora_api_parameter(const ngx_azora_field_t *field);
 static json_t *ngx_azora_api_body(const ngx_azora_row_t *row);
-static json_t *ngx_azora_api_responses(ngx_azora_main_conf_t *amcf,
-    const ngx_azora_row_t *row);
-static json_t *ngx_azora_api_success(ngx_azora_main_conf_t *amcf,
-    const ngx_azora_row_t *row, const char *about, const char *header);
-static json_t *ngx_azora_api_reply(ngx_azora_main_conf_t *amcf,
-    const ngx_azora_row_t *row);
 static json_t *ngx_azora_api_description(const ngx_azora_row_t *row,
     const char *summary);
 static int ngx_azora_api_access(json_t *operation, const ngx_azora_row_t *row);
 static void ngx_azora_api_local_name(const ngx_azora_endpoint_t *endpoint,
     ngx_str_t *name);
 static json_t *ngx_azora_api_path_id(const ngx_azora_endpoint_t *endpoint);
-
-
-const ngx_azora_api_problem_t  ngx_azora_api_problems[] = {
-    { 400, "BadRequest", "The request cannot be understood." },
-    { 401, "Unauthorized", "An access token is missing or not valid." },
-    { 403, "Forbidden", "The caller may not do this." },
-    { 404, "NotFound", "There is no such thing." },
-    { 409, "Conflict", "The present state does not allow it." },
-    { 413, "TooLarge", "The body is too large." },
-    { 415, "UnsupportedMediaType", "The body is not of a type taken here." },
-    { 422, "Invalid", "Fields are wrong; errors names each." },
-    { 429, "TooManyRequests", "Too many requests for now." },
-    { 500, "Failed", "Something failed and is logged by the request id." },
-    { 503, "Unavailable", "Not possible at the moment; nothing was done "
-      "unless the problem says otherwise." },
-    { 0, NULL, NULL }
-};
 
 
 ngx_uint_t
@@ -51,77 +28,6 @@ ngx_azora_api_has_body(const ngx_azora_row_t *row)
     }
 
     return 0;
-}
-
-
-ngx_uint_t
-ngx_azora_api_row_problems(const ngx_azora_row_t *row)
-{
-    ngx_uint_t                body, path, query, write, i, mask, applies;
-    const ngx_azora_field_t  *f;
-
-    body = ngx_azora_api_has_body(row);
-    write = (row->method != NGX_HTTP_GET);
-    path = 0;
-    query = 0;
-
-    for (f = row->fields; f && f->name; f++) {
-        path |= (f->flags & NGX_AZORA_IN_PATH);
-        query |= (f->flags & NGX_AZORA_IN_QUERY);
-    }
-
-    mask = 0;
-
-    for (i = 0; ngx_azora_api_problems[i].status; i++) {
-
-        switch (ngx_azora_api_problems[i].status) {
-
-        case 400:
-            applies = body || query || (row->flags & NGX_AZORA_KEY);
-            break;
-
-        case 401:
-            /* logging in with a wrong password is one, too */
-            applies = (row->flags & NGX_AZORA_USER)
-                      || (write && (row->flags & NGX_AZORA_PUBLIC));
-            break;
-
-        case 403:
-            applies = row->flags & (NGX_AZORA_USER|NGX_AZORA_POLICY);
-            break;
-
-        case 404:
-            applies = path || write;
-            break;
-
-        case 409:
-            applies = write;
-            break;
-
-        case 413:
-        case 415:
-            applies = body;
-            break;
-
-        case 422:
-            applies = (row->fields != NULL);
-            break;
-
-        case 429:
-            applies = 1;
-            break;
-
-        default:
-            /* 500 and 503 come from SQL, and a stream reads from it */
-            applies = row->function != NULL || (row->flags & NGX_AZORA_STREAM);
-        }
-
-        if (applies) {
-            mask |= (ngx_uint_t) 1 << i;
-        }
-    }
-
-    return mask;
 }
 
 
@@ -232,147 +138,6 @@ ngx_azora_api_body(const ngx_azora_row_t *row)
 
     return json_pack("{s:b,s:{s:{s:o}}}", "required", (int) required,
                      "content", type, "schema", schema);
-}
-
-
-static json_t *
-ngx_azora_api_responses(ngx_azora_main_conf_t *amcf,
-    const ngx_azora_row_t *row)
-{
-    int          failed;
-    u_char       status[NGX_INT_T_LEN + 1], ref[64];
-    json_t      *responses;
-    ngx_uint_t   i, mask;
-
-    responses = json_object();
-    failed = 0;
-
-    /* which of the two a POST answers depends on what it finds */
-
-    if (row->method == NGX_HTTP_POST) {
-        failed |= json_object_set_new(responses, "201",
-                      ngx_azora_api_success(amcf, row, "Made.", "Location"));
-    }
-
-    failed |= json_object_set_new(responses, "200",
-                  ngx_azora_api_success(amcf, row, "Done.",
-                                        row->version ? "ETag" : NULL));
-
-    if (row->version) {
-        failed |= json_object_set_new(responses, "304",
-                      json_pack("{s:s}", "description",
-                                "The copy that If-None-Match names is "
-                                "current."));
-    }
-
-    mask = ngx_azora_api_row_problems(row);
-
-    for (i = 0; ngx_azora_api_problems[i].status; i++) {
-
-        if ((mask & ((ngx_uint_t) 1 << i)) == 0) {
-            continue;
-        }
-
-        ngx_sprintf(status, "%ui%Z", ngx_azora_api_problems[i].status);
-        ngx_snprintf(ref, sizeof(ref), "#/components/responses/%s%Z",
-                     ngx_azora_api_problems[i].name);
-
-        failed |= json_object_set_new(responses, (char *) status,
-                                      json_pack("{s:s}", "$ref", ref));
-    }
-
-    if (failed) {
-        json_decref(responses);
-        return NULL;
-    }
-
-    return responses;
-}
-
-
-static json_t *
-ngx_azora_api_success(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row,
-    const char *about, const char *header)
-{
-    u_char   ref[64];
-    json_t  *response;
-
-    response = json_pack("{s:s,s:{s:{s:o}}}", "description", about,
-                         "content", (row->flags & NGX_AZORA_STREAM)
-                                    ? "text/event-stream" : "application/json",
-                         "schema", ngx_azora_api_reply(amcf, row));
-
-    if (response != NULL && row->media != NULL
-        && json_object_set_new(json_object_get(response, "content"),
-                               row->media,
-                               json_pack("{s:{s:s}}", "schema", "type",
-                                         "string")) != 0)
-    {
-        json_decref(response);
-        return NULL;
-    }
-
-    if (response == NULL || header == NULL) {
-        return response;
-    }
-
-    ngx_snprintf(ref, sizeof(ref), "#/components/headers/%s%Z", header);
-
-    if (json_object_set_new(response, "headers",
-                            json_pack("{s:{s:s}}", header, "$ref", ref)) != 0)
-    {
-        json_decref(response);
-        return NULL;
-    }
-
-    return response;
-}
-
-
-/* Rows that give the same thing refer to one schema. */
-
-static json_t *
-ngx_azora_api_reply(ngx_azora_main_conf_t *amcf, const ngx_azora_row_t *row)
-{
-    json_t  *name, *schema;
-
-    if (row->flags & NGX_AZORA_STREAM) {
-        return json_pack("{s:s}", "type", "string");
-    }
-
-    if (row->returns == NULL) {
-        return json_pack("{s:s}", "type", "object");
-    }
-
-    name = ngx_azora_api_reply_name(amcf, row->returns);
-
-    schema = json_pack("{s:s+}", "$ref", "#/components/schemas/",
-                       json_string_value(name));
-    json_decref(name);
-
-    return schema;
-}
-
-
-json_t *
-ngx_azora_api_reply_name(ngx_azora_main_conf_t *amcf,
-    const ngx_azora_field_t *returns)
-{
-    ngx_uint_t              i;
-    ngx_azora_endpoint_t  **endpoints;
-
-    endpoints = amcf->endpoints.elts;
-
-    for (i = 0; i < amcf->endpoints.nelts; i++) {
-
-        if (endpoints[i]->row->returns == returns
-            && !(endpoints[i]->row->flags & NGX_AZORA_HIDDEN))
-        {
-            return ngx_azora_api_operation_id(amcf, endpoints[i]);
-        }
-    }
-
-    return NULL;
 }
 
 

@@ -54,6 +54,10 @@ ngx_azora_api_schema(const ngx_azora_field_t *field, ngx_uint_t reply)
         schema = ngx_azora_api_integer(field, reply);
         break;
 
+    case NGX_AZORA_ANY:
+        /* null is a value as well */
+        return json_object();
+
     case NGX_AZORA_BOOLEAN:
         schema = json_pack("{s:s}", "type", "boolean");
         break;
@@ -196,16 +200,19 @@ ngx_azora_api_list(const ngx_azora_field_t *field, ngx_uint_t reply)
 }
 
 
-/* "type": "string" becomes "type": ["string", "null"] */
+/* "type": "string" becomes "type": ["string", "null"], and so does "enum" */
 
 static json_t *
 ngx_azora_api_nullable(json_t *schema)
 {
-    json_t  *type;
+    json_t  *type, *values;
 
     type = json_pack("[O,s]", json_object_get(schema, "type"), "null");
+    values = json_object_get(schema, "enum");
 
-    if (json_object_set_new(schema, "type", type) != 0) {
+    if (json_object_set_new(schema, "type", type) != 0
+        || (values != NULL && json_array_append_new(values, json_null()) != 0))
+    {
         json_decref(schema);
         return NULL;
     }

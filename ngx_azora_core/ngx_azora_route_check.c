@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_azora_openapi.h"
 #include "ngx_azora_route.h"
 
 
@@ -116,6 +117,12 @@ ngx_azora_route_check_row(ngx_conf_t *cf, const ngx_azora_endpoint_t *endpoint)
                && (row->method != NGX_HTTP_GET || row->handler == NULL))
     {
         wrong = "a STREAM is a GET with a handler";
+
+    } else if (row->answers != NULL
+               && !ngx_azora_api_answers_known(row->answers))
+    {
+        wrong = "its answers are not statuses such as \"200|202\", or none "
+                "is a success";
 
     } else {
         wrong = ngx_azora_route_check_flags(row);

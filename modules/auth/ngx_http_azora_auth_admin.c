@@ -166,13 +166,13 @@ static const ngx_azora_row_t  ngx_http_azora_auth_admin_rows[] = {
       .fields = ngx_http_azora_auth_lock_fields,
       .function = "identity.lock_user",
       .summary = "Lock an account and end its sessions",
-      .finish = ngx_http_azora_auth_revoked_finish },
+      .finish = ngx_http_azora_auth_revoked_finish, .answers = "204" },
 
     { .method = NGX_HTTP_POST, .path = "/v1/admin/users/{id}/unlock",
       .flags = NGX_AZORA_USER, .scope = "admin", .roles = "admin",
       .fields = ngx_http_azora_auth_user_fields,
       .function = "identity.unlock_user",
-      .summary = "Unlock an account" },
+      .summary = "Unlock an account", .answers = "204" },
 
     { .method = NGX_HTTP_DELETE, .path = "/v1/admin/users/{id}/totp",
       .flags = NGX_AZORA_USER, .scope = "admin", .roles = "admin",

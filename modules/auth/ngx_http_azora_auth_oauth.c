@@ -71,7 +71,7 @@ static const ngx_azora_row_t  ngx_http_azora_auth_oauth_rows[] = {
       .fields = ngx_http_azora_auth_start_fields,
       .summary = "Go and log in at a provider (for browsers)",
       .prepare = ngx_http_azora_auth_start_prepare,
-      .handler = ngx_http_azora_auth_start_handler },
+      .handler = ngx_http_azora_auth_start_handler, .answers = "303|503" },
 
     { .method = NGX_HTTP_GET, .path = "/v1/auth/oauth/{provider}/callback",
       .flags = NGX_AZORA_PUBLIC|NGX_AZORA_WRITE|NGX_AZORA_ANY_QUERY,
@@ -80,7 +80,8 @@ static const ngx_azora_row_t  ngx_http_azora_auth_oauth_rows[] = {
       .function = "identity.oauth_login",
       .summary = "Come back from a provider and be logged in",
       .prepare = ngx_http_azora_auth_callback_prepare,
-      .finish = ngx_http_azora_auth_callback_finish, .cost = 5 },
+      .finish = ngx_http_azora_auth_callback_finish, .cost = 5,
+      .answers = "200|204|303" },
 
     NGX_AZORA_ROWS_END
 };

@@ -50,14 +50,15 @@ static const ngx_azora_row_t  ngx_http_azora_auth_recover_rows[] = {
       .returns = ngx_http_azora_auth_verify_returns,
       .function = "identity.verify_email",
       .summary = "Prove an address by its mail, or ask for another mail",
-      .prepare = ngx_http_azora_auth_verify_prepare, .cost = 5 },
+      .prepare = ngx_http_azora_auth_verify_prepare, .cost = 5,
+      .answers = "200|202" },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/password/forgot",
       .flags = NGX_AZORA_PUBLIC,
       .fields = ngx_http_azora_auth_forgot_fields,
       .function = "identity.forgot_password",
       .summary = "Ask for a mail that leads to a new password",
-      .cost = 5 },
+      .cost = 5, .answers = "202" },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/password/reset",
       .flags = NGX_AZORA_PUBLIC,
@@ -65,7 +66,8 @@ static const ngx_azora_row_t  ngx_http_azora_auth_recover_rows[] = {
       .function = "identity.reset_password",
       .summary = "Choose a new password by such a mail",
       .prepare = ngx_http_azora_auth_reset_prepare,
-      .finish = ngx_http_azora_auth_revoked_finish, .cost = 5 },
+      .finish = ngx_http_azora_auth_revoked_finish, .cost = 5,
+      .answers = "204" },
 
     NGX_AZORA_ROWS_END
 };

@@ -220,7 +220,8 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .returns = ngx_http_azora_auth_account_returns,
       .function = "identity.register",
       .summary = "Open an account",
-      .prepare = ngx_http_azora_auth_register_prepare, .cost = 10 },
+      .prepare = ngx_http_azora_auth_register_prepare, .cost = 10,
+      .answers = "201|202" },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/login",
       .flags = NGX_AZORA_PUBLIC,
@@ -245,7 +246,7 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .fields = ngx_http_azora_auth_logout_fields,
       .function = "identity.logout",
       .summary = "End this session, or all of one's sessions",
-      .finish = ngx_http_azora_auth_logout_finish },
+      .finish = ngx_http_azora_auth_logout_finish, .answers = "204" },
 
     { .method = NGX_HTTP_GET, .path = "/v1/auth/sessions",
       .flags = NGX_AZORA_USER, .scope = "profile:read",
@@ -279,7 +280,8 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
       .function = "identity.change_password",
       .summary = "Change one's password and end one's other sessions",
       .prepare = ngx_http_azora_auth_change_prepare,
-      .finish = ngx_http_azora_auth_revoked_finish, .cost = 5 },
+      .finish = ngx_http_azora_auth_revoked_finish, .cost = 5,
+      .answers = "204" },
 
     { .method = NGX_HTTP_POST, .path = "/v1/auth/setup",
       .flags = NGX_AZORA_PUBLIC,
@@ -326,7 +328,8 @@ const ngx_azora_row_t  ngx_http_azora_auth_rows[] = {
     { .method = NGX_HTTP_GET, .path = "/.well-known/jwks.json",
       .flags = NGX_AZORA_PUBLIC,
       .summary = "Public keys that verify access tokens (RFC 7517)",
-      .handler = ngx_http_azora_auth_jwks_handler },
+      .handler = ngx_http_azora_auth_jwks_handler,
+      .media = "application/jwk-set+json" },
 
     NGX_AZORA_ROWS_END
 };

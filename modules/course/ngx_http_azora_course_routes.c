@@ -187,6 +187,9 @@ static const ngx_azora_field_t  ngx_http_azora_course_question[] = {
     { "options", NGX_AZORA_LIST, NGX_AZORA_NULLABLE,
       .items = ngx_http_azora_course_option,
       .about = "To choose from, where the kind has them." },
+    { "points", NGX_AZORA_ANY, .about = "What it counts, a number." },
+    { "answer", NGX_AZORA_ANY, NGX_AZORA_NULLABLE,
+      .about = "What was answered, once handed in." },
     NGX_AZORA_END
 };
 

@@ -77,7 +77,8 @@ const ngx_azora_row_t  ngx_http_azora_journal_rows[] = {
       .returns = ngx_http_azora_journal_receipt_reply,
       .function = "journal.my_receipt",
       .summary = "Get a receipt that can be checked without this server",
-      .finish = ngx_http_azora_journal_receipt },
+      .finish = ngx_http_azora_journal_receipt,
+      .answers = "200|409" },
 
     { .method = NGX_HTTP_GET,
       .path = "/v1/events",

@@ -220,7 +220,8 @@ static const ngx_azora_row_t  ngx_http_azora_journal_webhook_rows[] = {
       .fields = ngx_http_azora_journal_webhook_one,
       .returns = ngx_http_azora_journal_webhook_tested,
       .function = "journal.test_webhook",
-      .summary = "Send an event to a webhook as a test" },
+      .summary = "Send an event to a webhook as a test",
+      .answers = "202" },
 
     { .method = NGX_HTTP_GET,
       .path = "/v1/webhooks/{id}/deliveries",
@@ -238,7 +239,8 @@ static const ngx_azora_row_t  ngx_http_azora_journal_webhook_rows[] = {
       .fields = ngx_http_azora_journal_webhook_event,
       .returns = ngx_http_azora_journal_delivery,
       .function = "journal.retry_delivery",
-      .summary = "Send an event to a webhook again" },
+      .summary = "Send an event to a webhook again",
+      .answers = "202" },
 
     NGX_AZORA_ROWS_END
 };

@@ -118,7 +118,7 @@ const ngx_azora_row_t  ngx_http_azora_service_rows[] = {
       .returns = ngx_http_azora_service_node,
       .function = "azora.set_service_node",
       .summary = "Add a node to a service, or change it",
-      .roles = "admin" },
+      .roles = "admin", .answers = "200|201" },
 
     { NGX_HTTP_DELETE, "/v1/admin/services/{name}/nodes/{address}",
       NGX_AZORA_USER, "admin",

@@ -9,6 +9,7 @@ use Test::More;
 
 use Azora::HTTP;
 use Azora::Process qw(spew);
+use Azora::Story qw(finish_course);
 use Azora::Test;
 
 my $azora = Azora::Test->start;
@@ -78,7 +79,9 @@ subtest 'linters find nothing' => sub {
     local $ENV{REDOCLY_TELEMETRY} = 'off';
     local $ENV{CI} = 1;
 
+    # a way to a provider answers 303 only; ours below is the rule for all
     my $said = `cd $dir && $tools/node_modules/.bin/redocly lint \\
+                --skip-rule=operation-2xx-response \\
                 --extends=recommended --format=json openapi.json 2>/dev/null`;
     is $?, 0, 'redocly is content';
     my ($json) = $said =~ /(\{.*\})/s;
@@ -175,6 +178,71 @@ subtest 'answers have the documented shape' => sub {
     }
 };
 
+subtest 'answers other than 200 are documented, with what they have' => sub {
+    my $person = $azora->user('chidi');
+    my $admin = $azora->user('dalila', roles => [qw(learner admin)]);
+    my $hook = $azora->post('/v1/webhooks', token => $person->{token},
+        json => { url => 'https://example.org/', types => ['user.left'] });
+    my $quiz = finish_course($azora, $person, 'mobile-money-safety')->{quiz};
+    my $lock = '/v1/admin/users/{id}/lock';
+    my $node = '/v1/admin/services/{name}/nodes/{address}';
+    my %lock = (json => { reason => 'a test' }, token => $admin->{token});
+    my %node = (url => '/v1/admin/services/lms/nodes/203.0.113.5:80',
+                token => $admin->{token});
+
+    # Given requests that are answered in other ways than with a 200
+    for ([POST => '/v1/webhooks/{id}/test', 202,
+              url => "/v1/webhooks/$hook->{json}{id}/test"],
+         [DELETE => '/v1/webhooks/{id}', 204,
+              url => "/v1/webhooks/$hook->{json}{id}"],
+         [POST => '/v1/quizzes/{id}/attempts', 201,
+              url => "/v1/quizzes/$quiz->{id}/attempts"],
+         [POST => '/v1/auth/password/forgot', 202,
+              json => { email => 'chidi@example.org' }],
+         [POST => '/v1/auth/email/verify', 202,
+              json => { email => 'chidi@example.org' }],
+         [PUT => $node, 201, %node, json => { weight => 2 }],
+         [PUT => $node, 200, %node, json => { weight => 3 }],
+         [DELETE => $node, 204, %node],
+         [POST => $lock, 204, %lock,
+              url => "/v1/admin/users/$person->{id}/lock"],
+         [POST => '/v1/admin/users/{id}/unlock', 204, %lock, json => undef,
+              url => "/v1/admin/users/$person->{id}/unlock"],
+         [POST => '/v1/auth/logout', 204, token => $admin->{token}],
+         [GET => '/.well-known/jwks.json', 200])
+    {
+        my ($method, $path, $status, %request) = @$_;
+        my $url = delete $request{url} || $path;
+
+        delete $request{json} if !defined $request{json};
+        my $r = $azora->request($method, $url, token => $person->{token},
+                                %request);
+
+        # Then the document says so, with its type and its members
+        is $r->{status}, $status, "$method $path answers $status"
+            or diag($r->{body});
+        fits("$method $path",
+             $document->{paths}{$path}{lc $method}{responses}, $r);
+    }
+
+    my $shown = $azora->get('/v1/webhooks', token => $azora->login('chidi'));
+    fits('GET /v1/webhooks',
+         $document->{paths}{'/v1/webhooks'}{get}{responses}, $shown);
+
+    for my $o (operations()) {
+        my @said = sort grep { $_ < 400 } keys %{ $o->{operation}{responses} };
+
+        ok scalar @said, "$o->{method} $o->{path}: it can be done";
+        is "@said", '204', "$o->{path}: nothing is left to tell"
+            if $o->{method} eq 'DELETE';
+    }
+
+    ok $document->{paths}{'/v1/me/receipts/{entry}'}{get}{responses}{409},
+        'a receipt may not be there yet';
+    ok $document->{paths}{'/v1/auth/oauth/{provider}/start'}{get}
+        {responses}{303}, 'a browser is sent on to a provider';
+};
+
 subtest 'the page' => sub {
     my $r = $azora->get('/docs');
     my $html = $r->{body};
@@ -204,6 +272,28 @@ subtest 'the page' => sub {
 
 
 # Where a value does not fit the part of JSON Schema that we write.
+# Whether an answer is one of the documented ones, whole.
+sub fits {
+    my ($name, $responses, $r) = @_;
+    my $documented = $responses->{ $r->{status} };
+
+    ok $documented, "$name: $r->{status} is documented" or return;
+
+    if (!defined $r->{headers}{'content-type'}) {
+        is $documented->{content}, undef, "$name: nothing comes, as it says";
+        return;
+    }
+
+    my ($type) = $r->{headers}{'content-type'} =~ /\A([^;]+)/;
+    my $content = $documented->{content}{$type};
+
+    ok $content, "$name: it is $type, as it says" or return;
+    is_deeply [mismatches($r->{json} || $Azora::HTTP::JSON->decode($r->{body}),
+                          $content->{schema}, '')], [],
+        "$name: it has the members that it says";
+}
+
+
 sub mismatches {
     my ($value, $schema, $at) = @_;
 
@@ -223,6 +313,8 @@ sub mismatches {
         : $Azora::HTTP::JSON->encode($value) =~ /\A"/ ? 'string' : 'integer';
 
     return "$at is $is, not @types" if @types && !grep { $_ eq $is } @types;
+    return "$at is none of its values" if $schema->{enum}
+        && !grep { ($_ // '') eq ($value // '') } @{ $schema->{enum} };
 
     if ($is eq 'array') {
         return map { mismatches($value->[$_], $schema->{items}, "$at/$_") }
