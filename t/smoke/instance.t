@@ -73,6 +73,10 @@ subtest 'two instances side by side' => sub {
         is $status, 0, "$name: up" or diag $output;
         like $output, qr{http://127\.0\.0\.1:$port{$name}/v1/courses},
             'it prints what to try';
+
+        my ($tried) = $output =~ /"email": "([^"]+)"/;
+        ok $tried && slurp("$Azora::Test::ROOT/README.md") !~ /\Q$tried\E/,
+            'which leaves the people of the README to the README';
     }
 
     is get($port{$_}, '/readyz'), 200, "$_: ready" for sort keys %data;
