@@ -58,8 +58,10 @@ ngx_azora_fetch_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
         }
 
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[i]);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\": \"azora_fetch\" takes "
+                           "connections= from 1 to 1024 and queue= from 1 to "
+                           "100000", &value[i]);
         return NGX_CONF_ERROR;
     }
 

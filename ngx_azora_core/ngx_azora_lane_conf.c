@@ -98,8 +98,15 @@ ngx_azora_lane_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" of lane \"%V\"",
-                           &value[i], &value[1]);
+                           "invalid parameter \"%V\" of lane \"%V\": "
+                           "\"azora_lane\" takes %s",
+                           &value[i], &value[1],
+                           single ? "connections=1, queue= from 1 to 1000000, "
+                                    "timeout= from 10ms to 1h and gather= of "
+                                    "at most 100ms"
+                                  : "connections= from 1 to 64, queue= from "
+                                    "1 to 1000000 and timeout= from 10ms to "
+                                    "1h");
         return NGX_CONF_ERROR;
     }
 

@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_azora_journal_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_azora_journal_start(ngx_cycle_t *cycle);
 static char *ngx_http_azora_journal_serve(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_azora_journal_time(ngx_conf_t *cf, void *post,
+    void *data);
 
 
 ngx_http_azora_journal_conf_t  *ngx_http_azora_journal_conf;
@@ -26,6 +28,11 @@ ngx_http_azora_journal_conf_t  *ngx_http_azora_journal_conf;
 
 static ngx_conf_num_bounds_t  ngx_http_azora_journal_positive = {
     ngx_conf_check_num_bounds, 1, 1000000
+};
+
+
+static ngx_conf_post_t  ngx_http_azora_journal_bounded = {
+    ngx_http_azora_journal_time
 };
 
 
@@ -78,14 +85,14 @@ static ngx_command_t  ngx_http_azora_journal_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_journal_conf_t, lifetime),
-      NULL },
+      &ngx_http_azora_journal_bounded },
 
     { ngx_string("azora_events_heartbeat"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_azora_journal_conf_t, heartbeat),
-      NULL },
+      &ngx_http_azora_journal_bounded },
 
     { ngx_string("azora_events_connections"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -341,4 +348,16 @@ ngx_http_azora_journal_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_azora_journal_files_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* Streams that end or speak all the time would keep all clients busy. */
+
+static char *
+ngx_http_azora_journal_time(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t  *time = data;
+
+    return (*time >= 1000 && *time <= 24 * 60 * 60 * 1000)
+           ? NGX_CONF_OK : "takes a time from 1s to 1d";
 }

@@ -114,8 +114,9 @@ ngx_http_azora_journal_stream_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     if (n < 1 || n > 100000000) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                           &value[2]);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\": \"azora_events_stream\" "
+                           "takes maxlen= from 1 to 100000000", &value[2]);
         return NGX_CONF_ERROR;
     }
 
