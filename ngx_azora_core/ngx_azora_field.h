@@ -34,11 +34,12 @@ typedef struct {
 } ngx_azora_validation_t;
 
 
-/* Why a value is outside its bounds: reasons known by their address, too. */
+/* Why a value is not allowed: reasons known by their address, too. */
 
 extern const char  ngx_azora_field_short[];
 extern const char  ngx_azora_field_long[];
 extern const char  ngx_azora_field_range[];
+extern const char  ngx_azora_field_other[];
 
 
 /* "a string", "an integer", ...: what a body must hold for a kind */

@@ -10,7 +10,12 @@
 /* of a name that the client invented */
 #define NGX_AZORA_POINTER_NAME_MAX  64
 
+/* of an enumeration's values with what stands between them; more are cut */
+#define NGX_AZORA_VALUES_MAX        160
 
+
+static void ngx_azora_field_values(ngx_azora_validation_t *v,
+    const ngx_azora_field_t *field);
 static const char *ngx_azora_field_unit(ngx_azora_kind_e kind);
 
 
@@ -23,6 +28,11 @@ ngx_azora_field_wrong(ngx_azora_validation_t *v,
     /* all are counted, and the first ones named */
 
     if (v->errors++ >= NGX_AZORA_ERRORS_MAX) {
+        return;
+    }
+
+    if (reason == ngx_azora_field_other) {
+        ngx_azora_field_values(v, field);
         return;
     }
 
@@ -44,6 +54,35 @@ ngx_azora_field_wrong(ngx_azora_validation_t *v,
 
     ngx_azora_problem_error(v->request, v->pointer, "%s: %L to %L%s", reason,
                             min, max, ngx_azora_field_unit(field->kind));
+}
+
+
+/* The values are in /openapi.json: they are no secrets. */
+
+static void
+ngx_azora_field_values(ngx_azora_validation_t *v,
+    const ngx_azora_field_t *field)
+{
+    u_char      *p, text[NGX_AZORA_VALUES_MAX];
+    const char  *s;
+
+    p = text;
+
+    for (s = field->values; *s != '\0' && p < text + sizeof(text) - 3; s++) {
+
+        if (*s == '|') {
+            *p++ = ',';
+            *p++ = ' ';
+
+        } else {
+            *p++ = (u_char) *s;
+        }
+    }
+
+    *p = '\0';
+
+    ngx_azora_problem_error(v->request, v->pointer, "%s: %s",
+                            ngx_azora_field_other, text);
 }
 
 

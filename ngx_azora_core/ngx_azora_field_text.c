@@ -52,6 +52,7 @@ static ngx_int_t ngx_azora_field_fold(ngx_pool_t *pool, const ngx_str_t *in,
 const char  ngx_azora_field_short[] = "is too short";
 const char  ngx_azora_field_long[] = "is too long";
 const char  ngx_azora_field_range[] = "is out of range";
+const char  ngx_azora_field_other[] = "is none of the values allowed";
 
 
 /* by ngx_azora_kind_e */
@@ -391,7 +392,7 @@ ngx_azora_field_check_enum(const ngx_azora_field_t *field,
         }
     }
 
-    return "is none of the values allowed";
+    return ngx_azora_field_other;
 }
 
 

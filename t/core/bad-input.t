@@ -164,7 +164,7 @@ subtest 'fields' => sub {
         '/to is not an e-mail address, a handle or an account\'s id',
         '/currency is not a currency\'s code such as AZR',
         '/amount must be a string, never a number',
-        '/state is none of the values allowed',
+        '/state is none of the values allowed: draft, active',
         '/count must be an integer',
         '/done must be true or false',
         '/id is not a UUID',
