@@ -242,7 +242,7 @@ subtest 'a node that is ill' => sub {
     is edge('lms', $one)->{health}, 'well', 'the other one is well';
     unlink "$folder/ill.$two";
     ok only('/lms/', $one, $two), 'until it is well';
-    like $azora->error_log, qr/service "lms" at 127.0.0.1:$two is well again/,
+    ok $azora->wait_log(qr/service "lms" at 127.0.0.1:$two is well again/),
         'as the log says';
 };
 
