@@ -315,7 +315,8 @@ subtest 'a refund gives all of it back' => sub {
 
 subtest 'silence is approval' => sub {
     my $r = $azora->post('/v1/contracts', @employer, fresh(), json => {
-        freelancer => 'farid@example.org', title => 'One more', currency => 'AZR',
+        freelancer => 'farid@example.org', title => 'One more',
+        currency => 'AZR',
         milestones => [{ title => 'All of it', amount => '1' }] });
     my ($contract, $milestone) = ($r->{json}{id},
                                   $r->{json}{milestones}[0]{id});

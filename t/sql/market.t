@@ -250,7 +250,8 @@ sub is_over {
 }
 
 sub milestone_state {
-    return $sql->value('SELECT state FROM market.milestone WHERE id = ?', $_[0]);
+    return $sql->value('SELECT state FROM market.milestone WHERE id = ?',
+                       $_[0]);
 }
 
 my ($silent, $answered) = map { (submitted())[1] } 1 .. 2;
@@ -268,10 +269,11 @@ is_deeply([money($kofi, $ama), house('marketplace')],
 is_deeply($sql->rows('SELECT e.actor, e.note FROM market.milestone_event AS e
                       WHERE e.milestone = ? AND e.to_state = ?', $silent,
                      'approved'),
-          [[$kofi, 'The time of the review was over.']], 'in whose place it is');
+          [[$kofi, 'The time of the review was over.']],
+          'in whose place it is');
 is($sql->value("SELECT count(*) FROM journal.payload
-                WHERE subject = ? AND body ->> 'milestone' = ?", $kofi, $silent),
-   2, 'who hears of it, as of the funding');
+                WHERE subject = ? AND body ->> 'milestone' = ?", $kofi,
+               $silent), 2, 'who hears of it, as of the funding');
 is(end_reviews(), 0, 'once');
 
 is(step('submit_milestone', $ama, $answered, note => undef), 'submitted',
