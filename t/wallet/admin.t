@@ -128,15 +128,27 @@ subtest 'a large amount takes two' => sub {
        $before + ($state eq 'done' ? 1_000_000_000_000 : 0), 'so it moved';
     is_problem(decide($sam, $id, 'approve'), 409, 'wrong-state');
 
+    my $rejected = journaled($azora, 'ledger.rejected');
     $r = act($ruth, 'mints', %mint, amount => '20000');
     documented($azora, decide($ruth, $r->{json}{id}, 'reject'),
                'POST /v1/admin/ledger/operations/{id}/reject');
+    is journaled($azora, 'ledger.rejected'), $rejected + 1, 'journaled, too';
     is_problem(decide($sam, $r->{json}{id}, 'approve'), 409, 'wrong-state');
 
     $r = act($ruth, 'mints', %mint, amount => '20000');
+    is $azora->value('SELECT expires_at - created_at FROM ledger.operation
+                      WHERE id = ?', $r->{json}{id}), '7 days',
+       'it waits for a week';
     $azora->sql('UPDATE ledger.operation SET expires_at = now()
                  WHERE id = ?', $r->{json}{id});
     is_problem(decide($sam, $r->{json}{id}, 'approve'), 409, 'wrong-state');
+    is $azora->get("$BASE/operations/$r->{json}{id}",
+                   token => $sam->{token})->{json}{state}, 'expired',
+       'and says that it is over';
+    is_deeply [map { [map { $_->{id} } @{ $azora->get(
+                   "$BASE/operations?state=$_", token => $sam->{token})
+                   ->{json}{items} }] } qw(expired proposed)],
+              [[$r->{json}{id}], []], 'as the lists do';
     is_problem(decide($sam, $amina->{id}, 'approve'), 404, 'not-found');
     is_sound($azora);
 };
@@ -165,6 +177,54 @@ subtest 'many small amounts at once are a large one' => sub {
 };
 
 
+subtest 'what one did alone today, and nothing else, counts' => sub {
+    my $alone = sub { return act($ruth, 'mints', %mint, @_)->{json}{state} };
+    my %kes = (currency => 'KES');
+
+    $r = act($ruth, 'mints', %mint, amount => '9500');
+    is decide($sam, $r->{json}{id}, 'approve')->{json}{state}, 'done',
+       'what two did';
+    is $alone->(%kes, amount => '1000000'), 'done', 'of another currency';
+    is $alone->(%kes, amount => '0.01'), 'proposed', 'all that one may';
+    is $alone->(amount => '9000'), 'done',
+       'nine with the thousand before, whatever another one did';
+    is $alone->(amount => '0.00000001'), 'proposed', 'to the last unit';
+
+    $azora->sql(q{UPDATE ledger.operation
+                  SET created_at = created_at - interval '1 day'
+                  WHERE proposed_by = ?}, $ruth->{id});
+    is $alone->(amount => '1'), 'done', 'a day later it is nothing';
+
+    my %policy = %{ ($azora->sql(q{DELETE FROM ledger.issuance_policy
+        WHERE currency = 'NGN'
+        RETURNING currency, day_max, mint_day_max, four_eyes_above}))[0] };
+    $r = act($ruth, 'mints', %mint, currency => 'NGN', amount => '0.01');
+    is $r->{json}{state}, 'proposed', 'where nothing is said nobody may alone';
+    is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
+               'issuance-limit');
+    $azora->sql('INSERT INTO ledger.issuance_policy (currency, day_max,
+                     mint_day_max, four_eyes_above) VALUES (?, ?, ?, ?)',
+                @policy{qw(currency day_max mint_day_max four_eyes_above)});
+    is_sound($azora);
+};
+
+
+subtest 'a walk through what administrators did' => sub {
+    my (@seen, $cursor);
+    for (1 .. 40) {
+        $r = $azora->get("$BASE/operations?limit=3"
+                         . ($cursor ? "&cursor=$cursor" : ''),
+                         token => $sam->{token});
+        push @seen, map { $_->{id} } @{ $r->{json}{items} };
+        $cursor = $r->{json}{next} // last;
+    }
+    is_deeply \@seen, [map { $_->{id} } $azora->sql(
+        'SELECT id FROM ledger.operation ORDER BY id DESC')],
+              'newest first, without a gap or a repeat';
+    cmp_ok scalar @seen, '>', 6, 'over several pages';
+};
+
+
 subtest 'what may be issued' => sub {
     $r = act($ruth, 'mints', %mint, amount => '991000');
     my $before = balance($azora, $amina, 'AZR');
@@ -180,6 +240,20 @@ subtest 'what may be issued' => sub {
     is_problem(act($ruth, 'mints', %mint, currency => 'KES',
                    amount => '5.01'), 409, 'issuance-limit');
     done('mints', %mint, currency => 'KES', amount => '5');
+
+    $azora->sql(q{UPDATE ledger.issuance_policy SET mint_day_max = 700
+                  WHERE currency = 'GHS'});
+    $azora->sql(q{INSERT INTO ledger.issuance_day (currency, day, issued)
+                  VALUES ('GHS', ledger.today() - 1, 300)});
+    my @ghs = (%mint, currency => 'GHS');
+    is_problem(act($ruth, 'mints', @ghs, amount => '7.01'), 409,
+               'issuance-limit');
+    done('mints', @ghs, amount => $_) for '2', '5';
+    is_problem(act($ruth, 'mints', @ghs, amount => '0.01'), 409,
+               'issuance-limit');
+    is_deeply [map { $_->{issued} } $azora->sql(
+        q{SELECT issued FROM ledger.issuance_day WHERE currency = 'GHS'
+          ORDER BY day})], [300, 700], 'each day by itself, to the cent';
 
     done('policies', currency => 'AZR', four_eyes_above => '1',
          mint_day_max => '2000000', reward_total_max => '5');
@@ -221,8 +295,10 @@ subtest 'burning and giving back' => sub {
              amount => '0.5');
     is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
                'insufficient-funds');
+    done('burns', from => 'amina@example.org', currency => 'AZR',
+         amount => '1');
     is $azora->value(q{SELECT burned FROM ledger.issuance_day
-                       WHERE currency = 'AZR'}), 500_000_000, 'counted';
+                       WHERE currency = 'AZR'}), 600_000_000, 'counted';
 
     my $paid = pay($amina, $baraka, '7')->{json}{id};
     is_problem(act($ruth, 'reversals', transfer => $ruth->{id}), 422,
