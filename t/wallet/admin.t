@@ -90,6 +90,9 @@ subtest 'a small amount is minted at once' => sub {
     is_deeply [@$line{qw(kind counterparty transfer)}],
               ['issue', 'issuance', $r->{json}{transfer}],
               'her statement says where it is from';
+    is $azora->value('SELECT reference FROM ledger.transfer WHERE id = ?',
+                     $r->{json}{transfer}), $r->{json}{id},
+       'the movement refers to the operation';
     is_sound($azora);
 };
 
@@ -266,6 +269,32 @@ subtest 'what may be issued' => sub {
                  four_eyes_above => 100_000_000,
                  reward_total_max => 500_000_000 }],
               'a policy takes two, and keeps what is not named';
+    done('policies', currency => 'AZR', exchange_max => '3');
+    is_deeply [$azora->sql(q{SELECT exchange_max, reward_total_max
+                             FROM ledger.issuance_policy
+                             WHERE currency = 'AZR'})],
+              [{ exchange_max => 300_000_000,
+                 reward_total_max => 500_000_000 }], 'the next one as well';
+    done('policies', currency => 'AZR', four_eyes_above => '1');
+    is $azora->value(q{SELECT a.floor + p.exchange_max
+        FROM ledger.issuance_policy AS p
+             JOIN ledger.account AS a ON a.currency = p.currency
+                                     AND a.kind = 'exchange'
+        WHERE p.currency = 'AZR' AND a.floor < 0}), 0,
+       'and what the house may owe stays';
+    $azora->sql(q{DELETE FROM ledger.issuance_policy
+                  WHERE currency = 'ZAR'});
+    done('policies', currency => 'ZAR', mint_day_max => '1');
+    is_deeply [$azora->sql(q{SELECT day_max, mint_day_max, four_eyes_above,
+                                    exchange_max, reward_total_max
+                             FROM ledger.issuance_policy
+                             WHERE currency = 'ZAR'})],
+              [{ day_max => 0, mint_day_max => 100, four_eyes_above => 0,
+                 exchange_max => 0, reward_total_max => undef }],
+              'a first one allows what it names';
+    is_problem(act($ruth, 'policies', currency => 'AZR',
+                   mint_day_max => '0.000000001'), 422, 'too-many-decimals',
+               '/mint_day_max');
     $r = $azora->get('/v1/admin/ledger/policies', token => $sam->{token});
     documented($azora, $r, 'GET /v1/admin/ledger/policies');
     is $r->{json}{items}[0]{four_eyes_above}, '1.00000000', 'it is shown';
@@ -295,8 +324,10 @@ subtest 'burning and giving back' => sub {
              amount => '0.5');
     is_problem(decide($sam, $r->{json}{id}, 'approve'), 409,
                'insufficient-funds');
-    done('burns', from => 'amina@example.org', currency => 'AZR',
-         amount => '1');
+    my $burn = done('burns', from => 'amina@example.org', currency => 'AZR',
+                    amount => '1');
+    is $azora->value('SELECT reference FROM ledger.transfer WHERE id = ?',
+                     $burn->{transfer}), $burn->{id}, 'for its operation';
     is $azora->value(q{SELECT burned FROM ledger.issuance_day
                        WHERE currency = 'AZR'}), 600_000_000, 'counted';
 
@@ -338,6 +369,14 @@ subtest 'nobody gives their own money back to themself' => sub {
     is_problem(decide($ruth, $r->{json}{id}, 'approve'), 403,
                'own-proposal');
     is balance($azora, $shop, 'AZR'), 540_000_000, 'so it stays';
+
+    $alone->(1_000_000_000_000);
+    $paid = pay($amina, $ruth, '1')->{json}{id};
+    $r = act($ruth, 'reversals', transfer => $paid, amount => '0.1');
+    is $r->{json}{state}, 'proposed', 'nor does whoever was paid';
+    is $r->{json}{arguments}{owner}, $ruth->{id}, 'whose money it is';
+    is act($sam, 'reversals', transfer => $paid, amount => '0.1')
+       ->{json}{state}, 'done', 'another one does';
 
     $alone->(100_000_000);
     $paid = pay($amina, $shop, '1')->{json}{id};

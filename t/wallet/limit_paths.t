@@ -215,9 +215,14 @@ subtest 'what was paid before counts' => sub {
     rule('tier', undef, owner => $payer->{id}, tier => 0);
     is_problem(pay($payer, $payee, '1.01'), 409, 'day-limit');
 
+    limit('USD', day_max => '1');
     limit('KES');
     is pay($payer, $payee, '0.50')->{status}, 201, 'while there is none';
     limit('KES', day_max => '100');
+    is $azora->value(q{SELECT day_max FROM ledger.tier_limit
+                       WHERE currency = 'USD' AND tier = 0}), 100,
+       'of this currency: another one has its own';
+    limit('USD');
     is day_left($payer), '0.50', 'the same day, when it is back';
     is_problem(pay($payer, $payee, '0.51'), 409, 'day-limit');
     is pay($payer, $payee, '0.50')->{status}, 201, 'all of it';

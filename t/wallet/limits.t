@@ -176,6 +176,10 @@ subtest 'how often' => sub {
         token => $ruth->{token}, key => 'half', json => { currency => 'KES',
         tier => 0, count_max => 3, reason => 'x' }), 422, 'invalid-limit',
         '/count_seconds');
+    is_problem($azora->post('/v1/admin/ledger/limits',
+        token => $ruth->{token}, key => 'half-2', json => {
+        currency => 'KES', tier => 0, count_seconds => 3, reason => 'x' }),
+        422, 'invalid-limit', '/count_max');
 };
 
 

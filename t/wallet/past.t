@@ -97,6 +97,38 @@ subtest 'a wallet at the moment of a posting' => sub {
 };
 
 
+subtest 'a wallet at the moment of a hold' => sub {
+    my $ends = sub {
+        my ($end) = @_;
+        my $hold = $azora->post('/v1/holds', @amina, key => 'k-' . ++$keys,
+            json => { currency => 'KES', to => $baraka->{id},
+                      amount => '7' })->{json}{id};
+        $azora->post("/v1/holds/$hold/$end", key => 'k-' . ++$keys,
+                     token => $baraka->{token}) if $end;
+        my ($row) = $azora->sql('SELECT created_at, settled_at
+                                 FROM ledger.hold WHERE id = ?', $hold);
+        return @$row{qw(created_at settled_at)};
+    };
+    my $pending = sub {
+        my ($at, $us, @who) = @_;
+        return $azora->get("$WALLET?at=" . moment($at, $us, 'UTC') . 'Z',
+                           @who ? @who : @amina)->{json}{pending};
+    };
+    my ($begun, $ended) = $ends->('void');
+    my ($open) = $ends->();
+
+    is_deeply [map { $pending->($begun, $_) } -1, 0], ['0.00', '7.00'],
+              'it begins when it was placed';
+    is_deeply [map { $pending->($ended, $_) } -1, 0], ['7.00', '0.00'],
+              'and is over when it ended';
+    is $pending->($open, 0), '7.00', 'another one that is not over';
+    is $pending->($open, 0, token => $baraka->{token}), '0.00',
+       'is the payer\'s and nobody else\'s';
+    $azora->sql(q{SELECT ledger.give_hold_back(h.id, 'voided')
+                  FROM ledger.hold AS h WHERE h.state = 'pending'});
+};
+
+
 subtest 'a wallet before it began, and later than now' => sub {
     for my $at ('0001-01-01T00:00:00Z', '1970-01-01T00:00:00Z',
                 '2000-02-29T23:59:59.999999-12:00')
