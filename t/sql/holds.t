@@ -47,6 +47,10 @@ is(refused($post, $hold, $payee, 601), 'amount-out-of-range',
    'not more than is held is paid');
 is(refused($post, $hold, $payee, 250), undef, 'a part is paid');
 is_deeply([$sql->balance($ama), $sql->balance($kofi)], [350, 650], 'and moves');
+is($sql->value('SELECT count(*) FROM ledger.transfer AS t
+                     JOIN ledger.hold AS h ON h.id = t.reference
+                WHERE h.id = ? AND h.transfer = t.id', $hold), 1,
+   'by a movement that refers to it');
 is(wallet()->{available}, '0.00000350', 'the rest is free');
 is(refused($post, $hold, $payee, 1), 'wrong-state', 'once');
 is(refused($void, $hold), 'wrong-state',
@@ -97,6 +101,8 @@ for (
         $sql->{dbh}->do("INSERT INTO ledger.tier_limit
             (currency, tier, balance_max) VALUES ('AZR', 0, 750)") }],
     ['the payee has no room', 31, 'expired'],
+    ['the payee has room for this and no more', 31, 'posted', sub {
+        $sql->{dbh}->do('UPDATE ledger.tier_limit SET balance_max = 751') }],
     ['the payee has room', 31, 'posted', sub {
         $sql->{dbh}->do('DELETE FROM ledger.tier_limit') }],
     ['the payee is frozen', 29, 'pending', sub { freeze($payee) }],
@@ -122,6 +128,20 @@ for (
     $sql->value($void, $hold) if $state eq 'pending';
 }
 is(wallet()->{pending}, $held, 'nothing of them is held any more');
+
+# the tasks look at what is pending: what has ended keeps nothing waiting
+freeze(0);
+for my $column (qw(settles_at expires_at)) {
+    my $task = $column eq 'settles_at' ? 'settle_holds' : 'expire_holds';
+    my $due = sub { $sql->value("SELECT ledger.place_hold(account => ?,
+        credit => ?, minor => 1, reference => NULL,
+        $column => now() - interval '1 second')", $payer, $payee) };
+    for (1 .. 2) {
+        $due->();
+        is($sql->app->selectrow_array("SELECT ledger.$task(1)"), 1,
+           "$task: one after another");
+    }
+}
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
 done_testing();

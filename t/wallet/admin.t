@@ -308,6 +308,27 @@ subtest 'what may be issued' => sub {
     $azora->sql(q{SELECT ledger.mint('AZR', 500000000)});
     eval { $azora->sql(q{SELECT ledger.mint('AZR', 1)}) };
     like $@, qr/issuance-limit/, 'that counts';
+
+    # whatever came of another currency, and before today
+    my $reward = sub {
+        eval { $azora->sql(q{SELECT ledger.mint('KES', ?)}, $_[0]); 1 }
+            and return 'minted';
+        return $@ =~ /(issuance-limit)/ ? $1 : $@;
+    };
+    $azora->sql($_) for
+        q{UPDATE ledger.issuance_policy
+          SET day_max = 300, reward_total_max = 500 WHERE currency = 'KES'},
+        q{INSERT INTO ledger.issuance_day (currency, day, minted)
+          VALUES ('KES', ledger.today() - 1, 200)};
+    is_deeply [map { $reward->($_) } 301, 299, 1, 1],
+              [qw(issuance-limit minted minted issuance-limit)],
+              'rewards of a day, to the last unit';
+    $azora->sql(q{UPDATE ledger.issuance_policy SET day_max = 1000
+                  WHERE currency = 'KES'});
+    is $reward->(1), 'issuance-limit', 'and of all days';
+    is_deeply [map { $_->{minted} } $azora->sql(
+        q{SELECT minted FROM ledger.issuance_day WHERE currency = 'KES'
+          ORDER BY day})], [200, 300], 'each day by itself';
     is_sound($azora);
 };
 

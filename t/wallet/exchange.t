@@ -199,6 +199,61 @@ subtest 'an exchange' => sub {
 };
 
 
+subtest 'to the last unit and the last second' => sub {
+    my %pair = (sell => 'ZAR', buy => 'GHS');
+    my %rate = (%pair, rate => '2', valid_seconds => 20);
+    my $ask = sub { quote(%pair, amount => $_[0]) };
+    my $holds = sub {
+        my ($quote, $until) = @_;
+        return $azora->value(qq{SELECT q.expires_at = $until
+            FROM ledger.quote AS q JOIN ledger.rate AS r USING (sell, buy)
+            WHERE q.id = ?}, $quote->{json}{id});
+    };
+
+    fund($azora, $amina, 'ZAR', 1000);
+    act('policies', currency => 'GHS', exchange_max => '20');
+
+    is act('rates', %rate)->{json}{state}, 'done', 'for 20 seconds';
+    is $holds->($ask->('1'), 'r.valid_until'), 1, 'a quote holds no longer';
+    is act('rates', %rate, valid_seconds => 3600)->{json}{state}, 'done',
+       'for an hour';
+    is $holds->($ask->('1'), q{q.created_at + interval '30 seconds'}), 1,
+       'a quote holds half a minute';
+
+    my ($all, $more) = map { $ask->($_) } '10', '0.01';
+    is take($all)->{status}, 200, 'all that one has for all the house has';
+    is_deeply [map { balance($azora, $amina, $_) } qw(ZAR GHS)], [0, 2000],
+              'to the cent';
+    is_problem(take($more), 409, 'insufficient-funds');
+    fund($azora, $amina, 'ZAR', 1);
+    is_problem(take($more), 409, 'no-liquidity');
+    is $azora->value('SELECT count(DISTINCT reference) || $$ $$ || count(*)
+        FROM ledger.transfer WHERE reference = ?', $all->{json}{id}), '1 2',
+       'its movements refer to it';
+
+    act('rates', %rate, rate => '0.1', valid_seconds => 3600);
+    is_problem($ask->('0.09'), 422, 'amount-out-of-range', '/amount');
+    is $ask->('0.1')->{json}{buy_amount}, '0.01', 'for ten cents one';
+    is_sound($azora);
+};
+
+
+subtest 'quotes that nobody took' => sub {
+    my $used = $azora->value('SELECT id FROM ledger.quote
+                              WHERE used_at IS NOT NULL LIMIT 1');
+    my ($old, $new) = map { quote(sell => 'ZAR', buy => 'GHS',
+                                  amount => '1')->{json}{id} } 1 .. 2;
+
+    $azora->sql(q{UPDATE ledger.quote
+        SET expires_at = now() - $2::interval WHERE id = $1}, @$_)
+        for [$used, '30 hours'], [$old, '25 hours'], [$new, '23 hours'];
+    $azora->sql('SELECT ledger.purge_quotes(100)');
+    is_deeply [map { $azora->value('SELECT count(*) FROM ledger.quote
+                                    WHERE id = ?', $_) } $used, $old, $new],
+              [1, 0, 1], 'go after a day, and no others';
+};
+
+
 subtest 'exact, whatever the decimals' => sub {
     my $wrong = 0;
 

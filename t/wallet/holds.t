@@ -92,6 +92,10 @@ subtest 'a hold is made' => sub {
     is journaled($azora, 'hold.placed'), 1, 'it is journaled';
     my $id = $r->{json}{id};
     is $r->{headers}{location}, "/v1/holds/$id", 'where it is';
+    is $azora->value(q{SELECT round(extract(epoch FROM expires_at
+                                            - created_at) / 3600)
+                       FROM ledger.hold WHERE id = ?}, $id), 168,
+       'it ends after a week unless said otherwise';
 
     is_problem($azora->post('/v1/wallets/AZR/transfers', @amina, fresh(),
         json => { to => 'chidi@example.org', amount => '6.1' }), 409,

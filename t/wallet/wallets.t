@@ -253,6 +253,8 @@ subtest 'a dry run says what would be and does nothing' => sub {
 
     is $azora->post($PATH, @amina, key => 'dry', json => {
         %ask, dry_run => \0 })->{status}, 201, 'the key was not used up';
+    is $azora->post($PATH, @amina, key => 'dry', json => { %ask,
+        amount => '2' })->{status}, 200, 'nor does one that was used matter';
     is_sound($azora);
 };
 
