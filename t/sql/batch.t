@@ -98,6 +98,83 @@ for my $wrong (
        count('ledger.transfer') - $transfers, 'with an event each');
 }
 
+# of one currency what is paid in it, whatever else a person has
+my $yaw = $sql->register('yaw');
+$sql->issue($yaw, 'AZR', 100);
+is_deeply([map { $_->{problem} // $_->{status} } @{ $sql->transfers([
+    { as => $ama, to => $kofi, amount => minor(1), key => 'azr' },
+    { as => $yaw, to => $esi, amount => '0.01', currency => 'USD',
+      key => 'usd' }]) }], [201, 'insufficient-funds'],
+          'one with another currency has nothing of this one');
+is($sql->balance($yaw), 100, 'nor pays with the other');
+is_deeply($sql->errors_in_books, [], 'the books are right');
+
+# times rise with the numbers of an account, also for who began before
+for my $way (
+    ['at once', sub { $sql->transfers([{ as => $ama, to => $esi,
+        amount => minor(1), key => 'slow' }], @_)->[0] }],
+    ['one by one', sub { $sql->transfers([{ as => $ama,
+        to => 'esi@example.org', amount => minor(1), key => 'slower' }],
+        @_)->[0] }],
+    ['as a hold', sub {
+        my (undef, $dbh) = @_;
+        my @ask = (as => $ama, on => $dbh);
+        my $hold = $sql->call('ledger.create_hold', @ask, to => $esi,
+            currency => 'AZR', amount => minor(1), memo => undef,
+            expires_at => undef, settles_at => undef)->{body}{id};
+        $sql->call('ledger.capture_hold', @ask, id => $hold,
+                   amount => undef) }],
+) {
+    my ($name, $pay) = @$way;
+    my $slow = $sql->connect(role => 'azora_app');
+
+    $slow->begin_work;
+    $slow->do('SELECT now(), pg_sleep(0.01)');
+    $sql->issue($esi, 'AZR', 1);
+    cmp_ok($pay->(on => $slow)->{status}, '<', 300, "paid $name");
+    $slow->commit;
+    is_deeply($sql->rows('
+        SELECT p.account, p.seq
+        FROM (SELECT q.account, q.seq, t.created_at,
+                     lag(t.created_at) OVER (PARTITION BY q.account
+                                             ORDER BY q.seq) AS before
+              FROM ledger.posting AS q
+                   JOIN ledger.transfer AS t ON t.id = q.transfer) AS p
+        WHERE p.created_at < p.before'), [], "times rise, $name");
+}
+
+# some of a batch are only asked what would be
+sub with_rehearsals {
+    my (@items) = @_;
+    my ($query, @bind) = $sql->transfer_statement(\@items);
+    $query =~ s/\)\s*\z/, metadata => ?::jsonb[], dry_run => ?::boolean[])/;
+    return $sql->batch_replies($sql->app->selectall_arrayref($query,
+        { Slice => {} }, @bind, [map { $_->{metadata} } @items],
+        [map { $_->{dry_run} } @items]));
+}
+
+my $had = $sql->balance($esi);
+my $some = with_rehearsals(
+    { as => $ama, to => $esi, amount => minor(1), dry_run => 1,
+      metadata => '{"n": 1}', key => 'r1' },
+    { as => $ama, to => $esi, amount => minor(20), metadata => '{"n": 2}',
+      key => 'r2' },
+    { as => $yaw, to => $esi, amount => minor(101), dry_run => 't' },
+    { as => $yaw, to => $ama, amount => minor(101), key => 'r4' },
+    { as => $yaw, to => $esi, amount => minor(3), memo => 'four',
+      metadata => '{"n": 5}', key => 'r5', dry_run => 0 });
+is_deeply([map { $_->{problem} // $_->{status} } @$some],
+          [200, 201, 'insufficient-funds', 'insufficient-funds', 201],
+          'each has its own answer, in its place');
+is_deeply([map { $some->[$_]{body}{amount} } 0, 1, 4],
+          [minor(1), minor(20), minor(3)], 'to what it asked');
+is($sql->balance($esi) - $had, 23, 'only the others moved');
+is_deeply($sql->rows("
+    SELECT t.id, m.body ->> 'n', t.memo FROM ledger.metadata AS m
+         JOIN ledger.transfer AS t ON t.id = m.transfer ORDER BY t.id"),
+    [[$some->[1]{body}{id}, 2, undef], [$some->[4]{body}{id}, 5, 'four']],
+    'with what was attached to them');
+
 # identifiers in series
 is($sql->value('SELECT azora.uuid7_series(now(), 0)::text'), '{}',
    'none when none is asked for');

@@ -99,6 +99,8 @@ for (
     [{ amount => '6.50000001' }, 409, 'insufficient-funds', undef],
     [{ memo => 'x' x 281 }, 422, 'memo-too-long', '/memo'],
     [{ key => 'x' x 1000 }, 400, 'invalid-idempotency-key', undef],
+    [{ key => 'x' x 256 }, 400, 'invalid-idempotency-key', undef],
+    [{ key => '' }, 400, 'invalid-idempotency-key', undef],
     [{ as => $esi, to => $kofi, amount => '0.00000001' }, 409,
      'insufficient-funds', undef],
 ) {

@@ -230,6 +230,108 @@ subtest 'what was paid before counts' => sub {
 };
 
 
+subtest 'so does what was promised and exchanged' => sub {
+    my ($payer, $payee) = (person(KES => 100_000), person('KES'));
+    my @token = (token => $payer->{token});
+    my $try = sub {
+        return $azora->post('/v1/holds', @token, fresh(), json => {
+            to => $payee->{id}, currency => 'KES', amount => $_[0] });
+    };
+
+    limit('KES');
+    rule('rate', undef, sell => 'KES', buy => 'USD', rate => '0.1',
+         fee_bps => 100, valid_seconds => 3600);
+    rule('policy', 'USD', exchange_max => '1000');
+    hold($payer, $payee, '5');
+    my $quote = $azora->post('/v1/fx/quotes', @token, fresh(), json => {
+        sell => 'KES', buy => 'USD', amount => '10' })->{json};
+    is $azora->post("/v1/fx/quotes/$quote->{id}/exchange", @token, fresh())
+       ->{json}{fee}, '0.10', 'exchanged, with a fee';
+    is pay($payer, $payee, '1')->{status}, 201, 'and paid, without a limit';
+
+    limit('KES', day_max => '100', transfer_max => '60');
+    is day_left($payer), '84.00', 'all of it';
+    is_problem($try->('60.01'), 409, 'transfer-limit');
+    is $try->('60')->{status}, 201, 'a hold as large as a payment may be';
+    is_problem($try->('24.01'), 409, 'day-limit');
+    is $try->('24')->{status}, 201, 'all that is left of the day';
+    is day_left($payer), '0.00', 'nothing more';
+    limit('KES', day_max => '50');
+    is day_left($payer), '0.00', 'and never less than that';
+    is_sound($azora);
+};
+
+
+subtest 'a day begins at midnight' => sub {
+    my ($payer, $payee) = (person(KES => 100_000), person('KES'));
+
+    limit('KES');
+    pay($payer, $payee, $_) for '3', '2';
+    $azora->sql($_) for 'ALTER TABLE ledger.transfer DISABLE TRIGGER USER',
+        qq{UPDATE ledger.transfer AS t
+           SET created_at = ledger.today()::timestamp AT TIME ZONE 'UTC'
+               - interval '1 us' * CASE t.amount WHEN 200 THEN 0
+                                                 WHEN 300 THEN 1 ELSE 2 END
+           FROM ledger.account AS a
+           WHERE a.id IN (t.debit, t.credit)
+             AND a.owner = '$payer->{id}'},
+        'ALTER TABLE ledger.transfer ENABLE TRIGGER USER';
+    limit('KES', day_max => '100');
+    is day_left($payer), '98.00', 'to the microsecond';
+    is_sound($azora);
+};
+
+
+subtest 'how often, of late' => sub {
+    my $payee = person('KES');
+    my %way = (
+        transfer => sub { pay($_[0], $payee, '1')->{status} },
+        hold => sub {
+            $azora->post('/v1/holds', token => $_[0]{token}, fresh(),
+                json => { to => $payee->{id}, currency => 'KES',
+                          amount => '1' })->{status} },
+        escrow => sub {
+            eval { $azora->sql(q{SELECT ledger.fund_escrow($1,
+                       gen_random_uuid(), 'KES', 100)}, $_[0]{id}); 1 }
+                and return 201;
+            return $@ =~ /velocity-limit/ ? 409 : $@ },
+    );
+    limit('KES', count_max => 2, count_seconds => 3600);
+
+    for my $name (sort keys %way) {
+        my $payer = person(KES => 100_000);
+        is_deeply [map { $way{$name}->($payer) } 1 .. 3], [201, 201, 409],
+                  "$name: two in an hour";
+        next_day($azora);
+        is_deeply [map { $way{$name}->($payer) } 1 .. 3], [201, 201, 409],
+                  'and as many the next day';
+    }
+
+    my $payer = person(KES => 100_000);
+    my $id = hold($payer, $payee, '1');
+    is post_hold($payee, $id)->{json}{state}, 'posted', 'a hold that is paid';
+    is pay($payer, $payee, '1')->{status}, 201, 'is one payment';
+    is_problem(pay($payer, $payee, '1'), 409, 'velocity-limit');
+    is_sound($azora);
+};
+
+
+subtest 'of one\'s own tier and currency' => sub {
+    my ($payer, $payee) = (person(KES => 100_000), person(KES => 1000));
+
+    limit('KES', day_max => '500');
+    rule('tier_limit', 'KES', tier => 2, balance_max => '1',
+         transfer_max => '1');
+    limit('USD', transfer_max => '0.01', balance_max => '0.01');
+    is pay($payer, $payee, '5')->{status}, 201, 'a transfer';
+    is post_hold($payee, hold($payer, $payee, '5'))->{json}{posted}, '5.00',
+       'a hold';
+    rule('tier_limit', 'KES', tier => 2);
+    limit('USD');
+    is_sound($azora);
+};
+
+
 subtest 'what is given back is no payment' => sub {
     my ($payer, $payee) = (person(KES => 100_000), person('KES'));
     limit('KES', day_max => '100', count_max => 2, count_seconds => 3600);

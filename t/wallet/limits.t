@@ -106,7 +106,8 @@ subtest 'of a day, with what was paid before there was a limit' => sub {
     is pay($amina, $baraka, '50')->{status}, 201, 'a new day';
     is $azora->value(q{SELECT spent FROM ledger.spending AS s
         JOIN ledger.account AS a ON a.id = s.account
-        WHERE a.owner = ?}, $amina->{id}), 5000, 'begins at nothing';
+        WHERE a.owner = ? AND s.day = ledger.today()}, $amina->{id}), 5000,
+       'begins at nothing';
     is_sound($azora);
 };
 
