@@ -162,10 +162,13 @@ my $some = with_rehearsals(
     { as => $yaw, to => $esi, amount => minor(101), dry_run => 't' },
     { as => $yaw, to => $ama, amount => minor(101), key => 'r4' },
     { as => $yaw, to => $esi, amount => minor(3), memo => 'four',
-      metadata => '{"n": 5}', key => 'r5', dry_run => 0 });
+      metadata => '{"n": 5}', key => 'r5', dry_run => 0 },
+    { as => $ama, to => $esi, amount => minor(20), metadata => '{"n": 2}',
+      key => 'r2' });
 is_deeply([map { $_->{problem} // $_->{status} } @$some],
-          [200, 201, 'insufficient-funds', 'insufficient-funds', 201],
+          [200, 201, 'insufficient-funds', 'insufficient-funds', 201, 201],
           'each has its own answer, in its place');
+is($some->[5]{text}, $some->[1]{text}, 'a repeat that of the first');
 is_deeply([map { $some->[$_]{body}{amount} } 0, 1, 4],
           [minor(1), minor(20), minor(3)], 'to what it asked');
 is($sql->balance($esi) - $had, 23, 'only the others moved');
@@ -174,6 +177,13 @@ is_deeply($sql->rows("
          JOIN ledger.transfer AS t ON t.id = m.transfer ORDER BY t.id"),
     [[$some->[1]{body}{id}, 2, undef], [$some->[4]{body}{id}, 5, 'four']],
     'with what was attached to them');
+is(count('ledger.metadata'), 2, 'and nothing besides');
+is_deeply($sql->rows(q{
+    SELECT t.id FROM ledger.transfer AS t
+         JOIN ledger.account AS a ON a.id = t.debit
+         JOIN journal.payload AS p ON p.body->>'transfer' = t.id::text
+    WHERE t.kind = 'transfer' AND p.subject IS DISTINCT FROM a.owner}), [],
+    'every event is about who paid');
 
 # identifiers in series
 is($sql->value('SELECT azora.uuid7_series(now(), 0)::text'), '{}',

@@ -69,6 +69,15 @@ is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 1,
 is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 0, 'once');
 is(wallet()->{pending}, '0.00000100', 'the other one stays');
 
+# what has expired is over, also before the task comes by
+my $late = $sql->value('SELECT ledger.place_hold(?, 50, NULL, now(), NULL, ?)',
+                       $payer, $payee);
+is($sql->call("ledger.$_->[0]", as => $kofi, id => $late, @$_[1 .. $#$_])
+   ->{problem}, 'wrong-state', "$_->[0] comes too late")
+    for ['capture_hold', amount => undef], ['release_hold'];
+is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 1,
+   'then it is free');
+
 # racing holds: 250 are left, each wants 100
 my @outcomes = map { $sql->finish($_) } map {
     $sql->start({ role => 'azora_owner' },

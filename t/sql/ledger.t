@@ -157,6 +157,16 @@ is($replies->[4]{text}, $replies->[0]{text},
 is(wallet($ama)->{posted}, '2.00000000', 'the sender has what is left');
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
+# a key is not used up by an item that was wrong, also beside it
+$replies = $sql->transfers([
+    { %send, to => 'x@example.org', amount => '0.00000001', key => 'wrong' },
+    { %send, amount => '0.00000001', key => 'wrong' },
+    { %send, amount => '0.00000001', key => 'wrong' },
+    { %send, as => $kofi, to => $ama, amount => '0.00000001' } ]);
+is_deeply([map { $_->{problem} // $_->{status} } @$replies],
+          ['unknown-recipient', 201, 201, 201], 'a wrong item with a key');
+is($replies->[2]{text}, $replies->[1]{text}, 'leaves it to the good one');
+
 # one that cannot pay all does not spoil what others can
 $replies = $sql->transfers([
     map { { %send, amount => '0.3', key => "c$_" } } 1 .. 10 ]);

@@ -76,6 +76,12 @@ for my $pair ([$ama, $kofi], [$kofi, $ama]) {
         account($lower), account($higher));
 }
 
+# a hold's own accounts, whoever pays
+my $held = hold($higher, $lower, 'expires_at', '1 hour');
+has_no_later_one('a hold that is posted',
+    owner("SELECT ledger.post_hold(?, ?, 1, 'hold')", $held, $lower),
+    account($lower), account($higher));
+
 # tasks lock the accounts of all that is due before they touch any of it
 my ($third, $fourth) = map { wallet($sql->register($_)) } qw(afia abena);
 $sql->{dbh}->do('UPDATE ledger.account SET floor = -10 WHERE id = ?', undef,

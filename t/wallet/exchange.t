@@ -123,7 +123,11 @@ subtest 'many small changes are a large one' => sub {
     is $alone->(rate => '145'), 'proposed', 'the next leads too far';
     is $alone->(rate => '118'), 'done', 'the other way';
     is $alone->(rate => '115'), 'proposed', 'neither';
+    is $alone->(sell => 'AZR'), 'proposed', 'what was agreed on for others';
+    is $alone->(buy => 'NGN'), 'proposed', 'is no price of these';
     is $alone->(fee_bps => 900), 'done', 'a fee is a part of the price';
+    is $azora->value(q{SELECT fee_bps FROM ledger.rate
+        WHERE (sell, buy) = ('USD', 'KES')}), 900, 'which is set with it';
     is $alone->(rate => '128', fee_bps => 1000), 'proposed', 'not too much';
     is $alone->(fee_bps => 5000), 'proposed', 'nor at once';
 

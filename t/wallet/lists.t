@@ -143,6 +143,10 @@ subtest 'all or none, in several currencies' => sub {
         my ($bad, @expected) = @$_;
         is_problem(send_list(atomic => \1, @good, $bad), @expected);
     }
+    is_problem(send_list(atomic => \1, @good,
+        { amount => '1', to => '@nobody', currency => 'KES' },
+        { amount => '1', to => $chidi->{id}, currency => 'XXX' }), 422,
+        'unknown-recipient', '/items/2/to');
     is_deeply [transfers(), map { balance($azora, $amina, $_) }
                                 qw(AZR KES)], $before, 'nothing moved';
 

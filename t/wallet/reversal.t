@@ -118,10 +118,17 @@ subtest 'what cannot be given back' => sub {
     is_problem($azora->post("/v1/transfers/$id/reversal", @baraka, fresh(),
                             json => {}), 409, 'insufficient-funds');
 
-    my $issue = $azora->value(q{SELECT id FROM ledger.transfer
-                                WHERE kind = 'issue' LIMIT 1});
-    is_problem($azora->post("/v1/transfers/$issue/reversal", @amina, fresh(),
-                            json => {}), 409, 'not-reversible');
+    for my $kind (qw(issue reward escrow_release escrow_refund exchange_buy
+                     reversal)) {
+        my $got = $azora->value(q{SELECT (ledger.post(ARRAY[ledger.movement(
+            ledger.house('issuance', 'AZR'), ledger.wallet($1, 'AZR'), 1,
+            'AZR', $2)]))[1]}, $amina->{id}, $kind);
+        is_problem($azora->post("/v1/transfers/$got/reversal", @amina,
+                                fresh(), json => {}), 409, 'not-reversible');
+        $azora->sql(q{SELECT ledger.post(ARRAY[ledger.movement(
+            ledger.wallet($1, 'AZR'), ledger.house('issuance', 'AZR'), 1,
+            'AZR', 'burn')])}, $amina->{id});
+    }
     is_problem($azora->post('/v1/transfers/'
                             . '019a9f00-0000-7000-8000-00000000ffff/reversal',
                             @amina, fresh(), json => {}), 404, 'not-found');
