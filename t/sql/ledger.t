@@ -220,6 +220,8 @@ for my $change ('UPDATE ledger.transfer SET amount = amount + 1',
                 'DELETE FROM ledger.transfer',
                 'TRUNCATE ledger.transfer CASCADE',
                 q{UPDATE ledger.transfer SET memo = 'other'},
+                q{UPDATE ledger.transfer SET memo = 'other'
+                  WHERE memo IS NULL},
                 q{UPDATE ledger.transfer SET recipient = 'other'},
                 'UPDATE ledger.transfer SET recipient = NULL
                  WHERE recipient IS NOT NULL',
@@ -234,7 +236,11 @@ for my $change ('UPDATE ledger.transfer SET amount = amount + 1',
                 'TRUNCATE ledger.reversal',
                 'DELETE FROM ledger.hold',
                 'DELETE FROM ledger.operation',
-                'DELETE FROM ledger.account')
+                'DELETE FROM ledger.account',
+                'TRUNCATE ledger.metadata',
+                'TRUNCATE ledger.hold',
+                'TRUNCATE ledger.operation',
+                'TRUNCATE ledger.account CASCADE')
 {
     eval { $sql->{dbh}->do($change) };
     is($sql->{dbh}->state, '23000', "$change is refused");

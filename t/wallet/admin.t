@@ -422,6 +422,8 @@ subtest 'who runs the machine is the second one, where there is none' => sub {
     is_deeply [sort grep { $_ eq $mine || $_ eq $policy }
                map { $_->{id} } @waiting], [sort $mine, $policy],
               'what waits is listed';
+    is_deeply [grep { $_->{state} ne 'proposed' } @waiting], [],
+              'and nothing that was decided or is over';
 
     my $approve = sub {
         eval { $azora->sql(q{SELECT ledger.approve_as_operator($1,

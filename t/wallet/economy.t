@@ -29,6 +29,11 @@ is $azora->post('/v1/admin/ledger/mints', token => $ruth->{token},
     amount => '0.5', reason => 'x' })->{json}{state}, 'done', 'minted';
 
 
+# wallets without money count nowhere
+$azora->sql(q{SELECT ledger.wallet(gen_random_uuid(), 'AZR')
+              FROM generate_series(1, 30)});
+
+
 subtest 'the economy' => sub {
     $r = $azora->get('/v1/economy');
     documented($azora, $r, 'GET /v1/economy');

@@ -226,6 +226,21 @@ subtest 'a walk through all of them' => sub {
     is_deeply \@seen, \@expected, 'has no gap and no repeat';
     is_problem($azora->get('/v1/holds?cursor=QQ', @amina), 400,
                'invalid-cursor');
+
+    for my $who ($amina, $baraka) {
+        for my $state (qw(pending posted voided expired)) {
+            is_deeply [map { $_->{id} } @{ $azora->get(
+                "/v1/holds?limit=100&state=$state", token => $who->{token})
+                ->{json}{items} }],
+                [map { $_->{id} } $azora->sql(q{
+                    SELECT h.id FROM ledger.hold AS h
+                         JOIN ledger.account AS a
+                              ON a.id IN (h.account, h.credit)
+                    WHERE a.owner = ? AND h.state = ?
+                    ORDER BY h.id DESC}, $who->{id}, $state)],
+                "$who->{name}: $state ones, newest first";
+        }
+    }
 };
 
 
