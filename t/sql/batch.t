@@ -185,6 +185,28 @@ is_deeply($sql->rows(q{
     WHERE t.kind = 'transfer' AND p.subject IS DISTINCT FROM a.owner}), [],
     'every event is about who paid');
 
+# limits, item by item: what came before in the batch counts
+my ($abena, $dela, $efua) = map { $sql->register($_) } qw(abena dela efua);
+$sql->issue($abena, 'AZR', 100);
+
+sub tries {
+    return [map { $_->{problem} // $_->{status} } @{ $sql->transfers([map {
+        { as => $_->[0], to => $_->[1], amount => minor($_->[2]) } } @_]) }];
+}
+
+$sql->{dbh}->do("INSERT INTO ledger.tier_limit
+    (currency, tier, transfer_max, day_max, balance_max)
+    VALUES ('AZR', 0, 40, 60, 50)");
+is_deeply(tries([$abena, $dela, 41], [$abena, $dela, 40], [$abena, $dela, 11],
+                [$dela, $efua, 10], [$abena, $dela, 20], [$abena, $efua, 1]),
+          ['transfer-limit', 201, 'balance-limit', 201, 201, 'day-limit'],
+          'each to the last unit');
+$sql->{dbh}->do('UPDATE ledger.tier_limit SET (transfer_max, day_max,
+    balance_max, count_max, count_seconds) = (NULL, NULL, NULL, 4, 3600)');
+is_deeply(tries(map { [$abena, $efua, 1] } 1 .. 3),
+          [201, 201, 'velocity-limit'], 'and so many with the two before');
+$sql->{dbh}->do('DELETE FROM ledger.tier_limit');
+
 # identifiers in series
 is($sql->value('SELECT azora.uuid7_series(now(), 0)::text'), '{}',
    'none when none is asked for');

@@ -45,6 +45,7 @@ is($sql->transfers([{ as => $ama, to => $kofi, amount => '0.00000400' }])
 
 is(refused($post, $hold, $payee, 601), 'amount-out-of-range',
    'not more than is held is paid');
+is(refused($post, $hold, $payee, 0), 'amount-out-of-range', 'nor nothing');
 is(refused($post, $hold, $payee, 250), undef, 'a part is paid');
 is_deeply([$sql->balance($ama), $sql->balance($kofi)], [350, 650], 'and moves');
 is($sql->value('SELECT count(*) FROM ledger.transfer AS t
@@ -151,6 +152,13 @@ for my $column (qw(settles_at expires_at)) {
            "$task: one after another");
     }
 }
+
+# nothing is promised to who is gone, nor by them
+$sql->{dbh}->do('UPDATE ledger.account SET closed_at = now() WHERE id = ?',
+                undef, $payee);
+is(refused('SELECT ledger.place_hold(account => ?, credit => ?, minor => 1,
+                reference => NULL)', @$_), 'account-frozen', 'who is gone')
+    for [$payer, $payee], [$payee, $payer];
 is_deeply($sql->errors_in_books, [], 'the books are right');
 
 done_testing();

@@ -67,6 +67,15 @@ for (
 }
 is_deeply($sql->errors_in_books, [], 'good books again');
 
+# how a currency begins
+$sql->value("SELECT ledger.open_currency('XTS', 3, 'Test', 500)") for 1 .. 2;
+is_deeply($sql->rows("
+    SELECT kind, count(*), min(floor), max(slot) FROM ledger.account
+    WHERE currency = 'XTS' GROUP BY kind ORDER BY kind"),
+    [['citadel_fund', 5, 0, 4], ['exchange', 1, 0, 0],
+     ['issuance', 1, -500, 0], ['marketplace', 5, 0, 4]],
+    'with the accounts of the house, once');
+
 # all that may ever be issued is written where it is enforced
 is($sql->value("SELECT floor FROM ledger.account
                 WHERE kind = 'issuance' AND currency = 'AZR'"),
