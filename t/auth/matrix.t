@@ -72,6 +72,23 @@ fail "$_ is in t/auth/matrix.txt, but there is no such endpoint"
     for grep { !$there{$_} } sort keys %expected;
 
 
+# Roles have the scopes to read and to write together, a key or a client may
+# have one of them.
+is_deeply [map { "@$_" } grep {
+    my ($method, $path) = @$_;
+    my $scope = $paths->{$path}{ lc $method }{'x-azora-scope'} // '';
+    $scope =~ ($method eq 'GET' ? qr/:write\z/ : qr/:read\z/)
+} @operations], [], 'who may read may not write by that, nor the other way';
+
+
+is_deeply [map { "@$_" } grep {
+    my ($method, $path) = @$_;
+    $path =~ m{^/v1/admin/ledger/}
+        && "@{ $paths->{$path}{ lc $method }{'x-azora-roles'} || [] }"
+           ne 'admin'
+} @operations], [], 'money is issued by role, and not by a scope alone';
+
+
 # Tokens of accounts that do not exist: nothing happens to anybody.
 
 my %token = (nobody => undef);

@@ -64,6 +64,8 @@ subtest 'a rate' => sub {
     is_problem(act('rates', %rate, buy => 'USD'), 422, 'unknown-currency',
                '/buy');
 
+    is_problem(act('rates', %rate, fee_bps => 5001), 422,
+               'validation-failed', '/fee_bps');
     $r = $azora->post('/v1/admin/ledger/rates', token => $ruth->{token},
         fresh(), json => { %rate, reason => 'first' });
     documented($azora, $r, 'POST /v1/admin/ledger/rates');
@@ -317,6 +319,9 @@ subtest 'a payment that is split' => sub {
     for ([{ parts => [{ to => $chidi->{id}, bps => 9999 }] }, 422,
           'invalid-split', '/parts'],
          [{ amount => '0.00000001' }, 422, 'invalid-split', '/amount'],
+         [{ parts => [{ to => $chidi->{id}, bps => 10000 },
+                      { to => $baraka->{id}, bps => 0 }] }, 422,
+          'validation-failed', '/parts/1/bps'],
          [{ parts => [{ to => $chidi->{id}, bps => 5000 },
                       { to => 'x@example.org', bps => 5000 }] }, 422,
           'unknown-recipient', '/parts/1/to'],

@@ -69,6 +69,7 @@ subtest 'a hold is made' => sub {
          [{ currency => 'XXX' }, 422, 'unknown-currency', '/currency'],
          [{ to => 'x@example.org' }, 422, 'unknown-recipient', '/to'],
          [{ to => $amina->{id} }, 422, 'same-account', '/to'],
+         [{ memo => 'x' x 281 }, 422, 'validation-failed', '/memo'],
          [{ expires_at => '2020-01-01T00:00:00Z' }, 422, 'invalid-hold-time',
           '/expires_at'],
          [{ settles_at => later(400 * 86400) }, 422, 'invalid-hold-time',

@@ -113,6 +113,10 @@ subtest 'of a day, with what was paid before there was a limit' => sub {
 
 
 subtest 'a better known person may more' => sub {
+    is_problem($azora->post('/v1/admin/ledger/tiers',
+        token => $ruth->{token}, key => 'four', json => { tier => 4,
+        account => $amina->{id}, reason => 'x' }), 422, 'validation-failed',
+        '/tier');
     tier($amina, 2);
     is pay($amina, $baraka, '300')->{status}, 201, 'no limit for tier 2';
     limit(tier => 2, transfer_max => '400');

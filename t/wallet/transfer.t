@@ -240,6 +240,21 @@ subtest 'a key has one effect' => sub {
 };
 
 
+subtest 'whatever moves money asks for a key' => sub {
+    my $paths = $azora->get('/openapi.json')->{json}{paths};
+    my @moving = grep { $paths->{$_}{post} && (m{/exchange\z}
+        || m{^/v1/(?:wallets|transfers|holds|admin/ledger)(?:/|\z)}) }
+        sort keys %$paths;
+
+    cmp_ok scalar @moving, '>=', 19, 'there are many';
+    is_deeply [grep {
+        my $path = $_;
+        !grep { ($_->{'$ref'} // '') =~ /RequiredIdempotencyKey\z/ }
+            @{ $paths->{$path}{post}{parameters} || [] }
+    } @moving], [], 'each of them';
+};
+
+
 subtest 'twenty at once with one key' => sub {
     my $before = transfers();
     my $money = balance($azora, $amina, 'AZR');
