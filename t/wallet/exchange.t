@@ -318,6 +318,9 @@ subtest 'a payment that is split' => sub {
 
     for ([{ parts => [{ to => $chidi->{id}, bps => 9999 }] }, 422,
           'invalid-split', '/parts'],
+         [{ parts => [{ to => $chidi->{id}, bps => 5000 },
+                      { to => $baraka->{id}, bps => 5001 }] }, 422,
+          'invalid-split', '/parts'],
          [{ amount => '0.00000001' }, 422, 'invalid-split', '/amount'],
          [{ parts => [{ to => $chidi->{id}, bps => 10000 },
                       { to => $baraka->{id}, bps => 0 }] }, 422,
