@@ -60,7 +60,12 @@ is(refused("SELECT ledger.post(ARRAY[ledger.movement(
 # the worker is forgotten: what goes back goes back
 my ($back, $paid) = map { milestone() } 1 .. 2;
 is(fund($_, 100), undef, 'funded') for $back, $paid;
-$sql->value('SELECT ledger.erase_person(?)', $kofi);
+is(refused("SELECT ledger.give_hold_back(ledger.place_hold(account =>
+        ledger.wallet(?, 'AZR'), credit => ledger.wallet(?, 'AZR'),
+        minor => 1, reference => NULL), 'voided')", $ama, $kofi), undef,
+   'a promise that has ended');
+is(refused('SELECT ledger.erase_person(?)', $kofi), undef,
+   'keeps nobody from being forgotten');
 is(settle($paid, 0, 10), 'account-frozen', 'who is gone is not paid');
 is(settle($back, 100, 0), undef, 'who paid gets it back');
 is_deeply([$sql->balance($ama), $sql->balance($kofi), house()],

@@ -139,6 +139,12 @@ subtest 'a hold is made' => sub {
     is_problem($azora->post("/v1/holds/$id/$_", @baraka, fresh()), 409,
                'wrong-state') for qw(post void);
     is journaled($azora, 'hold.posted'), 1, 'journaled once';
+    my $paid = $azora->get("/v1/holds/$id", @baraka)->{json}{transfer};
+    is $azora->post("/v1/transfers/$paid/reversal", @baraka, fresh(),
+                    json => { amount => '0.5' })->{json}{reversal_of}, $paid,
+       'and can be given back as any payment';
+    $azora->post('/v1/wallets/AZR/transfers', @amina, fresh(), json => {
+        to => $baraka->{id}, amount => '0.5' });
     is_sound($azora);
 };
 
