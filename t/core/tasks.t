@@ -57,6 +57,27 @@ SQL
 sub runs { return $azora->value('SELECT count(*) FROM public.run') }
 
 
+# The shape of a task is that of its function: one that nobody calls would wait
+# for ever in silence.
+subtest 'every task that there is' => sub {
+    my @listed = $azora->get('/metrics')->{body}
+        =~ /^azora_task_runs_total\{task="(.+?)"/mg;
+
+    is_deeply [sort @listed], [map { $_->{name} } $azora->sql(<<'SQL')],
+SELECT p.oid::regproc::text AS name
+FROM pg_proc AS p
+     JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE pg_get_function_identity_arguments(p.oid) = 'batch integer'
+  AND p.prorettype = 'int'::regtype
+  AND n.nspname IN ('azora', 'identity', 'journal', 'ledger', 'learning',
+                    'court', 'market')
+  AND has_function_privilege('azora_app', p.oid, 'EXECUTE')
+ORDER BY 1
+SQL
+        'is called';
+};
+
+
 subtest 'at an interval' => sub {
     ok poll_until(10, sub { runs() > 0 }), 'it runs';
     my $before = runs();

@@ -113,11 +113,18 @@ for (
     ['the payee has no room', 31, 'expired'],
     ['the payee has room for this and no more', 31, 'posted', sub {
         $sql->{dbh}->do('UPDATE ledger.tier_limit SET balance_max = 751') }],
+    ['others have no room', 31, 'posted', sub {
+        $sql->{dbh}->do('UPDATE ledger.tier_limit SET tier = 2,
+                         balance_max = 750') }],
     ['the payee has room', 31, 'posted', sub {
         $sql->{dbh}->do('DELETE FROM ledger.tier_limit') }],
     ['the payee is frozen', 29, 'pending', sub { freeze($payee) }],
     ['the payee is frozen', 31, 'expired', sub { freeze($payee) }],
     ['the payer is frozen', 31, 'pending', sub { freeze($payer) }],
+    ['and the payee has no room', 31, 'pending', sub {
+        freeze($payer);
+        $sql->{dbh}->do("INSERT INTO ledger.tier_limit
+            (currency, tier, balance_max) VALUES ('AZR', 0, 750)") }],
 ) {
     my ($why, $days, $state, $hinder) = @$_;
 
@@ -137,6 +144,7 @@ for (
        'as is journaled');
     $sql->value($void, $hold) if $state eq 'pending';
 }
+$sql->{dbh}->do('DELETE FROM ledger.tier_limit');
 is(wallet()->{pending}, $held, 'nothing of them is held any more');
 
 # the tasks look at what is pending: what has ended keeps nothing waiting

@@ -70,4 +70,11 @@ is_deeply([map { $_->{rewards} * 100 } @{ $sql->call('ledger.economy',
               currency => 'KES')->{body}{days} }], [100 .. 129],
           'thirty days of a currency on which something came or went');
 
+# the task forgets what is not listed any more, and nothing else
+is($sql->app->selectrow_array('SELECT ledger.end_rates(100)'), 2,
+   'two rates are over');
+is($sql->value('SELECT count(*) FROM ledger.rate'), @codes - 1,
+   'the others hold');
+is($sql->app->selectrow_array('SELECT ledger.end_rates(100)'), 0, 'still');
+
 done_testing();

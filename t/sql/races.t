@@ -213,8 +213,10 @@ $sql->{dbh}->do('UPDATE ledger.hold SET expires_at = now() WHERE id = ?',
                 undef, $due);
 $first->begin_work;
 $first->do(q{SELECT ledger.give_hold_back(?, 'voided')}, undef, $due);
+$sql->app->do("SET lock_timeout = '5s'");
 is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 0,
    'the task passes over one that is being ended');
+$sql->app->do('RESET lock_timeout');
 $first->rollback;
 is($sql->app->selectrow_array('SELECT ledger.expire_holds(10)'), 1,
    'and comes back to it');
