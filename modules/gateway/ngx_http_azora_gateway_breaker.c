@@ -403,7 +403,7 @@ ngx_http_azora_gateway_breaker_refuse(ngx_http_azora_gateway_peer_t *p,
 
     (void) ngx_azora_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE, name,
                              "The service behind this address is not asked "
-                             "at the moment; try again in %ui seconds.",
+                             "at the moment; try again in %ui s.",
                              seconds);
 
     return NGX_DECLINED;

@@ -443,7 +443,7 @@ ngx_http_azora_limit_refuse(ngx_http_request_t *r, ngx_azora_ctx_t *ctx,
 
     status = ngx_azora_problem(r, NGX_HTTP_TOO_MANY_REQUESTS, "rate-limited",
                                "At most %ui requests in %ui seconds are "
-                               "answered here; try again in %ui seconds.",
+                               "answered here; try again in %ui s.",
                                worst->rule->quota, worst->rule->window,
                                seconds);
 
