@@ -17,10 +17,10 @@ my $ama = $sql->register('ama');
 
 
 # Rows of a table that are read while something is done, which is undone: those
-# found by walking through all of it, and those found by its indexes.
+# found by walking through all of it, and all.
 sub walked { return rows_read('seq_tup_read', @_) }
 
-sub fetched { return rows_read('idx_tup_fetch', @_) }
+sub fetched { return rows_read('seq_tup_read + t.idx_tup_fetch', @_) }
 
 sub rows_read {
     my ($how, $table, $do) = @_;
@@ -222,5 +222,45 @@ cmp_ok(fetched('journal.entry', sub {
     ok($sql->value(q{SELECT journal.chronicle_commit(?, ?, ?, 'note')}, $ama,
                    @$picked), 'a hundred are picked and numbered');
 }), '<', 1000, 'and no others are looked at');
+
+# what somebody missed in the last hour is found without all they ever did
+my $efua = $sql->register('efua');
+$sql->value(q{
+    WITH old AS (
+        SELECT now() - interval '1 day' AS at,
+               unnest(azora.uuid7_series(now() - interval '1 day', 9000)) AS id
+    ), entered AS (
+        INSERT INTO journal.entry (id, type, at, payload_hash)
+        SELECT o.id, 'test.old', o.at, sha256('') FROM old AS o
+    )
+    INSERT INTO journal.payload (entry, salt, body, subject, created_at)
+    SELECT o.id, sha256(''), '{}', ?, o.at FROM old AS o
+    RETURNING 1}, $efua);
+$sql->number_entries;
+my $first = $sql->value('SELECT t.size FROM journal.tree AS t');
+$sql->value(q{
+    SELECT cardinality(journal.append_batch('test.new',
+        array_agg(CASE g WHEN 4500 THEN ?::uuid END),
+        array_agg('{}'::json), array_agg(NULL::text)))
+    FROM generate_series(1, 5000) AS g}, $efua);
+$sql->number_entries;
+$dbh->do("ANALYZE journal.$_") for qw(entry payload);
+
+for my $page (
+    [q{SELECT event IS NOT NULL
+       FROM journal.events_missed('test', ?, ?, NULL, 10)}, 'replayed'],
+    [q{SELECT item IS NOT NULL
+       FROM journal.audit_page(subject => $2, type => NULL, "from" => NULL,
+                               "to" => NULL, first => $1::bigint,
+                               upto => $1 + 5000::bigint,
+                               size => 10)}, 'audited'],
+) {
+    my ($query, $what) = @$page;
+
+    cmp_ok(fetched('journal.payload', sub {
+        is_deeply($sql->rows($query, $first, $efua), [[1]],
+                  "one is $what");
+    }), '<', 100, 'and what is long past is not read');
+}
 
 done_testing();

@@ -85,6 +85,7 @@ DECLARE
     width  bigint := size;
     found  bigint := 0;
     n      bigint;
+    own    uuid[];
 BEGIN
     IF subject IS NULL THEN
         WHILE place < upto AND found < size LOOP
@@ -107,12 +108,14 @@ BEGIN
         END LOOP;
 
     ELSE
+        own := journal.entries_about(subject, first);
+
         RETURN QUERY
         WITH about AS MATERIALIZED (
             SELECT e AS entry, p AS payload
-            FROM journal.payload AS p
-                 JOIN journal.entry AS e ON e.id = p.entry
-            WHERE p.subject = audit_page.subject
+            FROM journal.entry AS e
+                 JOIN journal.payload AS p ON p.entry = e.id
+            WHERE e.id = ANY (own)
               AND e.seq >= first AND e.seq < upto
               AND (audit_page.type IS NULL OR e.type = audit_page.type)
               AND p.created_at >= coalesce("from", '-infinity')

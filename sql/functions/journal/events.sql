@@ -56,6 +56,34 @@ $$;
 COMMENT ON FUNCTION journal.events(text, bigint, int) IS
     'All events by their numbers';
 
+-- The entries about a subject from about a number on, all of those among them:
+-- what was numbered later was committed later, and no transaction takes an hour,
+-- so that no id is from more than an hour before. An array, because a join would
+-- let the planner walk through the log to meet them, which is what it would
+-- rather do for who has much of it, too.
+CREATE OR REPLACE FUNCTION journal.entries_about(subject uuid, first bigint)
+RETURNS uuid[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+AS $$
+DECLARE
+    since  uuid := (SELECT azora.uuid7_prefix(e.at - interval '1 hour')
+                           || '-0000-000000000000'
+                    FROM journal.entry AS e
+                    WHERE e.seq = first);
+BEGIN
+    RETURN ARRAY(
+        SELECT p.entry
+        FROM journal.payload AS p
+        WHERE p.subject = entries_about.subject
+          AND p.entry >= coalesce(since,
+                                  '00000000-0000-0000-0000-000000000000'));
+END
+$$;
+
+COMMENT ON FUNCTION journal.entries_about(uuid, bigint) IS
+    'Entries about a subject from about a number on';
+
 -- A page of what one client missed: events about a subject, or of some types
 -- about anybody, from a number on. Every row has the size of the log and the
 -- number to continue from; an empty page is one row without an event. At most
@@ -75,18 +103,20 @@ AS $$
 DECLARE
     width  CONSTANT bigint := 4096;
     total  bigint;
+    own    uuid[];
     seqs   bigint[];
     ids    uuid[];
 BEGIN
     SELECT t.size INTO total FROM journal.tree AS t;
 
     IF types IS NULL AND total - first > width THEN
+        own := journal.entries_about(subject, first);
+
         SELECT array_agg(f.seq ORDER BY f.seq), array_agg(f.id ORDER BY f.seq)
         INTO seqs, ids
         FROM (SELECT e.seq, e.id
-              FROM journal.payload AS p
-                   JOIN journal.entry AS e ON e.id = p.entry
-              WHERE p.subject = events_missed.subject
+              FROM journal.entry AS e
+              WHERE e.id = ANY (own)
                 AND e.seq >= first AND e.seq < total
               ORDER BY e.seq
               LIMIT batch) AS f;
