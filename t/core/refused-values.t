@@ -9,44 +9,10 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
-use Azora::Process qw(slurp spew);
-use Azora::Test;
-use File::Temp qw(tempdir);
+use Azora::Conf;
 use Test::More;
 
-my $dir = tempdir(CLEANUP => 1);
-my $modules = join "\n", grep { /azora_(?:journal_)?module/ }
-                              split /\n/, Azora::Test::module_lines();
-
-
-# The status of `nginx -t` with these lines in http {}, and all it said
-sub check {
-    my ($http) = @_;
-    my $log = "$dir/log";
-
-    unlink $log;
-    spew("$dir/nginx.conf", "$modules\n" . <<"CONF");
-pid $dir/pid;
-error_log $log info;
-events { }
-http {
-    access_log off;
-    client_body_temp_path $dir/body;
-    proxy_temp_path $dir/proxy;
-    fastcgi_temp_path $dir/fastcgi;
-    uwsgi_temp_path $dir/uwsgi;
-    scgi_temp_path $dir/scgi;
-    $http
-}
-CONF
-
-    my @command = (Azora::Test::nginx_binary(), '-t', '-p', "$dir/", '-e',
-                   $log, '-c', "$dir/nginx.conf");
-    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0:detect_odr_violation=0';
-    my $status = Azora::Process::run_to_file("$dir/out", $dir, @command);
-
-    return ($status, slurp("$dir/out") . slurp($log));
-}
+my $conf = Azora::Conf->new('journal');
 
 
 for ([azora_lane => 'read', 'connections=0', 'connections= from 1 to 64'],
@@ -61,7 +27,7 @@ for ([azora_lane => 'read', 'connections=0', 'connections= from 1 to 64'],
      [azora_events_stream => 'events', 'maxlen=0', 'from 1 to 100000000'])
 {
     my ($directive, $first, $value, $allowed) = @$_;
-    my ($status, $said) = check("$directive $first $value;");
+    my ($status, $said) = $conf->check("$directive $first $value;");
 
     isnt $status, 0, "$directive $first $value is refused";
     like $said, qr/"\Q$value\E".*"$directive" takes.*\Q$allowed\E/,
@@ -70,7 +36,7 @@ for ([azora_lane => 'read', 'connections=0', 'connections= from 1 to 64'],
 
 for my $directive (qw(azora_events_lifetime azora_events_heartbeat)) {
     for my $value (qw(0 1ms 2d)) {
-        my ($status, $said) = check("$directive $value;");
+        my ($status, $said) = $conf->check("$directive $value;");
 
         isnt $status, 0, "$directive $value is refused";
         like $said, qr/"$directive" directive takes a time from 1s to 1d/,
@@ -78,7 +44,7 @@ for my $directive (qw(azora_events_lifetime azora_events_heartbeat)) {
     }
 }
 
-my ($status, $said) = check(<<'HTTP');
+my ($status, $said) = $conf->check(<<'HTTP');
 azora_lane read connections=64 queue=1000000 timeout=10ms;
 azora_lane batch connections=1 gather=100ms;
 azora_fetch connections=1024 queue=100000;

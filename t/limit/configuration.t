@@ -8,44 +8,11 @@ use warnings;
 use FindBin qw($Bin);
 use lib "$Bin/../lib";
 
-use Azora::Process qw(slurp spew);
-use Azora::Test;
-use File::Temp qw(tempdir);
+use Azora::Conf;
 use Test::More;
 
-my $dir = tempdir(CLEANUP => 1);
-my $modules = join "\n", grep { /azora_(?:limit_)?module/ }
-                              split /\n/, Azora::Test::module_lines();
+my $conf = Azora::Conf->new('limit');
 my $zone = 'azora_limit_zone name=ip size=1m;';
-
-
-sub check {
-    my ($http) = @_;
-    my $log = "$dir/log";
-
-    unlink $log;
-    spew("$dir/nginx.conf", "$modules\n" . <<"CONF");
-pid $dir/pid;
-error_log $log info;
-events { }
-http {
-    access_log off;
-    client_body_temp_path $dir/body;
-    proxy_temp_path $dir/proxy;
-    fastcgi_temp_path $dir/fastcgi;
-    uwsgi_temp_path $dir/uwsgi;
-    scgi_temp_path $dir/scgi;
-    $http
-}
-CONF
-
-    my @command = (Azora::Test::nginx_binary(), '-t', '-p', "$dir/", '-e',
-                   $log, '-c', "$dir/nginx.conf");
-    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0:detect_odr_violation=0';
-    my $status = Azora::Process::run_to_file("$dir/out", $dir, @command);
-
-    return ($status, slurp("$dir/out") . slurp($log));
-}
 
 
 my @wrong = (
@@ -87,13 +54,13 @@ my @wrong = (
 
 for my $case (@wrong) {
     my ($lines, $expected) = @$case;
-    my ($status, $said) = check($lines);
+    my ($status, $said) = $conf->check($lines);
 
     ok $status != 0, "refused: $lines";
     like $said, $expected, 'and the reason is given';
 }
 
-my ($status, $said) = check(<<"HTTP");
+my ($status, $said) = $conf->check(<<"HTTP");
 $zone
 azora_limit_zone name=Person-2_x size=64k;
 azora_limit zone=ip rate=10r/s;
