@@ -17,17 +17,6 @@ my $first = $sql->connect;
 my $people = 0;
 
 
-sub hook {
-    my ($account) = @_;
-    return $sql->value(q{
-        INSERT INTO journal.webhook (id, account, url, types, key, since)
-        SELECT azora.uuid7(), ?, 'https://example.org/', '{test.told}', 'k',
-               t.size
-        FROM journal.tree AS t
-        RETURNING id}, $account);
-}
-
-
 # An event about somebody, with its number.
 sub happen {
     my ($account) = @_;
@@ -44,7 +33,7 @@ sub fan_out { $_[0]->do('SELECT journal.fan_out_webhooks(1000)') }
 # A webhook of somebody new, and the event that is on its way to it.
 sub on_the_way {
     my $account = $sql->register('ama' . ++$people);
-    my $hook = hook($account);
+    my $hook = $sql->webhook($account);
     my $entry = happen($account);
     fan_out($sql->{dbh});
     my $claimed = $sql->rows(
@@ -103,7 +92,7 @@ is($outcome->{message}, undef, 'they are forgotten');
 is(jobs_of($item->{hook}), 0, 'with what was on its way');
 
 # or while one is put on its way
-my $hook = hook($kofi);
+my $hook = $sql->webhook($kofi);
 happen($kofi);
 $first->begin_work;
 fan_out($first);
@@ -175,8 +164,8 @@ $outcome = meanwhile([$sql->statement(@replay)], sub {
 is(state_of($outcome), 'already-replayed', 'which the admin is told');
 
 # a webhook that is removed while an event is put on its way to it
-$hook = hook($kofi);
-my $other = hook($kofi);
+$hook = $sql->webhook($kofi);
+my $other = $sql->webhook($kofi);
 happen($kofi);
 $first->begin_work;
 $first->do('SELECT FROM journal.webhook WHERE id = ? FOR UPDATE', undef,

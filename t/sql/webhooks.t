@@ -14,17 +14,6 @@ my $sql = Azora::SQL->new;
 my ($ama, $kofi) = map { $sql->register($_) } qw(ama kofi);
 
 
-sub hook {
-    my ($account) = @_;
-    return $sql->value(q{
-        INSERT INTO journal.webhook (id, account, url, types, key, since)
-        SELECT azora.uuid7(), ?, 'https://example.org/', '{test.told}', 'k',
-               t.size
-        FROM journal.tree AS t
-        RETURNING id}, $account);
-}
-
-
 # Events that have their numbers, and that the task hands out.
 sub happen {
     my ($account, $n) = @_;
@@ -59,8 +48,8 @@ sub end {
 sub of { my ($hook, @jobs) = @_; return grep { $_->{hook} eq $hook } @jobs }
 
 
-my @hers = map { hook($ama) } 1 .. 5;
-my $his = hook($kofi);
+my @hers = map { $sql->webhook($ama) } 1 .. 5;
+my $his = $sql->webhook($kofi);
 happen($ama, 6);
 happen($kofi, 30);
 

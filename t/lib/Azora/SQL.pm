@@ -401,6 +401,18 @@ sub balance {
 }
 
 
+# A webhook of an account, for events of the type test.told.
+sub webhook {
+    my ($self, $account) = @_;
+    return $self->value(q{
+        INSERT INTO journal.webhook (id, account, url, types, key, since)
+        SELECT azora.uuid7(), ?, 'https://example.org/', '{test.told}', 'k',
+               t.size
+        FROM journal.tree AS t
+        RETURNING id}, $account);
+}
+
+
 # Gives numbers to the entries that wait, as the sequencer does.
 sub number_entries {
     my ($self) = @_;
