@@ -171,7 +171,10 @@ sub _check {
         return _check($document, $found, $value, $where);
     }
 
-    my $type = $schema->{type} or return;
+    # what may be anything says no more than what it means
+    return if !grep { $_ ne 'description' } keys %$schema;
+
+    my $type = $schema->{type};
     my @types = ref $type ? @$type : $type;
 
     return if !defined $value && grep { $_ eq 'null' } @types;
